@@ -1,0 +1,13 @@
+# trellis_library(journal SOURCES a.cpp b.cpp LIBRARIES trellis-log fmt::fmt)
+# One static library per folder of host/, named trellis-<folder>. What a folder may include is what it links.
+function(trellis_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  set(target trellis-${name})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/host)
+  target_link_libraries(${target} PUBLIC trellis-abi ${ARG_LIBRARIES} PRIVATE fmt::fmt Threads::Threads)
+  target_precompile_headers(${target} REUSE_FROM trellis-pch)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+  endif()
+endfunction()

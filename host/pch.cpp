@@ -1,0 +1,1 @@
+// Compiles pch.hpp once for every library of the host.
