@@ -1,0 +1,476 @@
+#include "gateway.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <random>
+
+#include "event_types.hpp"
+#include "json_in.hpp"
+#include "text.hpp"
+
+namespace trellis::sim {
+
+namespace {
+constexpr std::size_t kProduceBytes = 128 * 1024;
+constexpr std::uint64_t kMaxBehind = 4096;         // an attached session this far behind holds up its stream
+constexpr std::int64_t kMemberRequestMs = 30'000;  // all members of a server: once in 30 s
+}  // namespace
+
+Gateway::Gateway(const Options& chosen)
+    : options(chosen), world(chosen), truth(world), now_ms_(steady_ms()), identifies_left_(chosen.identify_total) {
+  // Session ids must not repeat in another run: a client may still hold one.
+  std::random_device device;
+  id_prefix_ = fmt::format("{:08x}{:08x}{:08x}", device(), device(), static_cast<std::uint32_t>(wall_clock_ms()));
+  // A blast is built before the first client comes.
+  if (options.blast > 0) {
+    for (std::uint32_t id = 0; id < options.shards; ++id) stream({id, options.shards});
+  }
+}
+
+void Gateway::log(std::string_view text) const {
+  if (!options.quiet) std::cerr << "trellis-sim: " << text << std::endl;
+}
+
+Stream& Gateway::stream(ShardKey shard) {
+  auto& slot = streams_[shard];
+  if (!slot) slot = std::make_unique<Stream>(world, truth, shard);
+  return *slot;
+}
+
+void Gateway::tick() {
+  const std::int64_t before = now_ms_;
+  now_ms_ = steady_ms();
+  tick_streams(static_cast<double>(now_ms_ - before) / 1000.0);
+  if (now_ms_ - last_check_ms_ < 20) return;
+  last_check_ms_ = now_ms_;
+  const std::vector<Peer*> peers(peers_.begin(), peers_.end());
+  for (Peer* peer : peers) peer->tick(now_ms_);
+  std::vector<Session*> expired;
+  for (const auto& [id, session] : sessions_) {
+    if (session->peer == nullptr &&
+        now_ms_ - session->away_since_ms > static_cast<std::int64_t>(options.session_lifetime * 1000)) {
+      expired.push_back(session.get());
+    }
+  }
+  for (Session* session : expired) {
+    log(fmt::format("session {} expired", session->id));
+    destroy_session(*session);
+  }
+}
+
+void Gateway::tick_streams(double seconds) {
+  for (const auto& [shard, stream] : streams_) {
+    if (stream->sessions.empty() || paused_) continue;
+    stream->advance(seconds);
+    bool attached = false;
+    bool room = options.send_while_away;
+    for (Session* session : stream->sessions) {
+      if (session->peer != nullptr) {
+        attached = true;
+        session->peer->wake();
+      } else if (session->log.last_seq() - session->away_from >= options.replay_limit / 2) {
+        room = false;
+      }
+    }
+    if (!attached && room) {
+      stream->produce(kProduceBytes, now_ms_);
+      for (Session* session : stream->sessions) session->log.trim(session->cursor, 0);
+    }
+  }
+}
+
+bool Gateway::produce(Session& session) {
+  if (paused_) return false;
+  Stream& stream = *session.stream;
+  for (const Session* other : stream.sessions) {
+    if (other->peer != nullptr && other != &session && (!other->backfill.empty() || other->waiting() > kMaxBehind)) {
+      return false;
+    }
+  }
+  const std::uint64_t before = session.log.last_seq();
+  stream.produce(kProduceBytes, now_ms_);
+  for (Session* other : stream.sessions) {
+    if (other == &session) continue;
+    if (other->peer != nullptr) {
+      other->peer->wake();
+    } else {
+      // Nobody reads here any more; what does not fit the buffer is lost, as on the real Discord.
+      other->log.trim(other->log.last_seq() + 1, 0);
+    }
+  }
+  return session.log.last_seq() > before;
+}
+
+Session& Gateway::create_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience) {
+  auto session = std::make_unique<Session>(options.replay_limit);
+  session->id = fmt::format("{}{:08x}", id_prefix_, ++next_session_);
+  session->token = std::move(token);
+  session->shard = shard;
+  session->intents = intents;
+  session->audience = audience;
+  session->stream = &stream(shard);
+  session->stream->sessions.push_back(session.get());
+  if ((intents & intent::kGuilds) != 0) {
+    const auto& guilds = session->stream->guilds();
+    session->backfill.assign(guilds.rbegin(), guilds.rend());
+  }
+  Session& made = *session;
+  sessions_.emplace(made.id, std::move(session));
+  return made;
+}
+
+Session* Gateway::find_session(const std::string& id) {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Gateway::destroy_session(Session& session) {
+  if (session.peer != nullptr) session.peer->detach();
+  std::erase(session.stream->sessions, &session);
+  sessions_.erase(session.id);
+}
+
+bool Gateway::may_identify(std::uint32_t shard) {
+  if (identifies_left_ == 0) return false;
+  const auto interval = static_cast<std::int64_t>(options.identify_interval * 1000);
+  const std::uint32_t key = shard % options.max_concurrency;
+  const auto last = identified_ms_.find(key);
+  if (interval > 0 && last != identified_ms_.end() && now_ms_ - last->second < interval) return false;
+  identified_ms_[key] = now_ms_;
+  --identifies_left_;
+  return true;
+}
+
+bool Gateway::handshake_refused(bool resume_port) {
+  for (Refusal* refusal : {&refuse_all_, &refuse_resume_}) {
+    if (refusal == &refuse_resume_ && !resume_port) continue;
+    if (refusal->count > 0) {
+      --refusal->count;
+      return true;
+    }
+    if (now_ms_ < refusal->until_ms) return true;
+  }
+  return false;
+}
+
+void Gateway::dispatch(Session& session, std::string_view type, std::string_view d) {
+  session.append(type, d, now_ms_);
+  ++truth.dispatches(type);
+}
+
+void Gateway::send_ready(Session& session) {
+  std::uint64_t flags = 1ULL << 23;
+  const std::uint64_t granted = options.granted_intents();
+  if ((granted & intent::kPresences) != 0) flags |= 1ULL << 12;
+  if ((granted & intent::kGuildMembers) != 0) flags |= 1ULL << 14;
+  if ((granted & intent::kMessageContent) != 0) flags |= 1ULL << 18;
+  std::string d;
+  put(d, R"({"v":10,"user_settings":{},"user":)", world.self.json, R"(,"shard":[)", session.shard.id, ',',
+      session.shard.count, R"(],"session_type":"normal","session_id":")", session.id, R"(","resume_gateway_url":")",
+      resume_url, R"(","relationships":[],"private_channels":[],"presences":[],"guilds":[)");
+  bool comma = false;
+  for (const std::uint32_t guild : session.stream->guilds()) {
+    put(d, comma ? "," : "", R"({"unavailable":true,"id":")", world.guilds[guild].id, R"("})");
+    comma = true;
+  }
+  put(d,
+      R"(],"guild_join_requests":[],"geo_ordered_rtc_regions":["rotterdam","milan"],"game_relationships":[],"auth":{},)",
+      R"("application":{"id":")", world.self.id, R"(","flags_new":")", flags, R"(","flags":)", flags,
+      R"(},"_trace":["[\"trellis-sim\",{\"micros\":0}]"]})");
+  dispatch(session, "READY", d);
+}
+
+void Gateway::send_guild_create(Session& session) {
+  const Guild& guild = world.guilds[session.backfill.back()];
+  session.backfill.pop_back();
+  if (guild.unavailable) return;  // comes when the outage is over
+  std::string d;
+  put_guild_create(d, world, guild, session.audience);
+  dispatch(session, "GUILD_CREATE", d);
+}
+
+void Gateway::request_members(Session& session, std::string_view text) {
+  const auto value = parse_json(text);
+  const auto* d = member(*value, "d");
+  if (d == nullptr) return;
+  const Guild* guild = world.find_guild(id_at(*d, "guild_id"));
+  if (guild == nullptr || World::shard_of(guild->id, session.shard.count) != session.shard.id) return;
+  const std::uint64_t limit = number_at(*d, "limit").value_or(0);
+  const auto* ids = member(*d, "user_ids");
+  const std::string query = text_at(*d, "query");
+  const std::string nonce = text_at(*d, "nonce");
+  const bool presences = flag_at(*d, "presences") && (session.intents & intent::kPresences) != 0;
+
+  std::string not_found;
+  std::vector<std::pair<const User*, std::string>> found;
+  if (ids != nullptr) {
+    const auto one = [&](const boost::json::value& id) {
+      Snowflake wanted = 0;
+      if (id.is_string()) wanted = std::strtoull(id.get_string().c_str(), nullptr, 10);
+      const User* user = wanted == 0 ? nullptr : world.find_user(wanted);
+      if (user == &world.self) return found.emplace_back(user, self_member_json(*guild)), void();
+      const Member* there =
+          user == nullptr ? nullptr : world.find_member(*guild, static_cast<std::uint32_t>(user - world.users.data()));
+      if (there != nullptr) return found.emplace_back(user, there->json), void();
+      // Ids that are none come back as numbers.
+      put(not_found, not_found.empty() ? "" : ",");
+      if (wanted != 0)
+        put(not_found, '"', wanted, '"');
+      else
+        put(not_found, 0);
+    };
+    if (ids->is_array()) {
+      for (const auto& id : ids->get_array()) {
+        if (found.size() >= 100) break;
+        one(id);
+      }
+    } else {
+      one(*ids);
+    }
+  } else {
+    if (query.empty() && limit == 0) {
+      if ((session.intents & intent::kGuildMembers) == 0) return;
+      const auto key = std::pair{guild->id, session.token};
+      const auto last = requested_ms_.find(key);
+      if (last != requested_ms_.end() && now_ms_ - last->second < kMemberRequestMs) {
+        std::string limited;
+        put(limited, R"({"retry_after":)",
+            fmt::format("{:.3f}", static_cast<double>(kMemberRequestMs - (now_ms_ - last->second)) / 1000.0),
+            R"(,"opcode":8,"meta":{"guild_id":")", guild->id, '"');
+        if (!nonce.empty()) {
+          put(limited, R"(,"nonce":)");
+          put_string(limited, nonce);
+        }
+        put(limited, "}}");
+        return dispatch(session, "RATE_LIMITED", limited);
+      }
+      requested_ms_[key] = now_ms_;
+    }
+    const std::size_t most = query.empty() && limit == 0 ? SIZE_MAX : std::clamp<std::uint64_t>(limit, 1, 100);
+    if (query.empty()) found.emplace_back(&world.self, self_member_json(*guild));
+    for (const Member& candidate : guild->members) {
+      if (found.size() >= most) break;
+      const User& user = world.users[candidate.user];
+      const std::size_t name = user.json.find(R"("username":")") + 12;
+      if (query.empty() || user.json.compare(name, query.size(), query) == 0) found.emplace_back(&user, candidate.json);
+    }
+  }
+  const std::size_t chunks = std::max<std::size_t>(1, (found.size() + 999) / 1000);
+  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+    std::string out;
+    put(out, R"({"members":[)");
+    const std::size_t end = std::min(found.size(), (chunk + 1) * 1000);
+    std::string seen;
+    for (std::size_t i = chunk * 1000; i < end; ++i) {
+      put(out, i == chunk * 1000 ? "" : ",");
+      put_member(out, *found[i].first, found[i].second);
+      if (presences) {
+        put(seen, seen.empty() ? "" : ",");
+        put_presence(seen, *found[i].first, guild->id, i % 3, world.start_ms);
+      }
+    }
+    put(out, "]");
+    if (ids != nullptr) put(out, R"(,"not_found":[)", not_found, ']');
+    if (presences) put(out, R"(,"presences":[)", seen, ']');
+    if (!nonce.empty() && nonce.size() <= 32) {
+      put(out, R"(,"nonce":)");
+      put_string(out, nonce);
+    }
+    put(out, R"(,"guild_id":")", guild->id, R"(","chunk_index":)", chunk, R"(,"chunk_count":)", chunks, '}');
+    dispatch(session, "GUILD_MEMBERS_CHUNK", out);
+  }
+}
+
+void Gateway::update_voice(Session& session, std::string_view text) {
+  const auto value = parse_json(text);
+  const auto* d = member(*value, "d");
+  if (d == nullptr) return;
+  Guild* guild = world.find_guild(id_at(*d, "guild_id"));
+  if (guild == nullptr) return;
+  const Channel* channel = world.find_channel(id_at(*d, "channel_id"));
+  std::erase_if(guild->voice_states, [](const VoiceState& state) { return state.user == kNone; });
+  VoiceState state;
+  state.user = kNone;
+  state.channel = channel == nullptr ? kNone : static_cast<std::uint32_t>(channel - world.channels.data());
+  state.self_mute = flag_at(*d, "self_mute");
+  state.self_deaf = flag_at(*d, "self_deaf");
+  state.session = session.id;
+  std::string out;
+  put_voice_state(out, world, *guild, state, true);
+  dispatch(session, "VOICE_STATE_UPDATE", out);
+  if (channel == nullptr) return;
+  guild->voice_states.push_back(state);
+  std::string server;
+  put(server, R"({"token":"0123456789abcdef","guild_id":")", guild->id, R"(","endpoint":null})");
+  dispatch(session, "VOICE_SERVER_UPDATE", server);
+}
+
+void Gateway::request_soundboard(Session& session, std::string_view text) {
+  const auto value = parse_json(text);
+  const auto* d = member(*value, "d");
+  const auto* ids = d == nullptr ? nullptr : member(*d, "guild_ids");
+  if (ids == nullptr || !ids->is_array()) return;
+  for (const auto& id : ids->get_array()) {
+    if (!id.is_string()) continue;
+    const Guild* guild = world.find_guild(std::strtoull(id.get_string().c_str(), nullptr, 10));
+    if (guild == nullptr) continue;
+    std::string out = R"({"soundboard_sounds":)";
+    put_soundboard(out, *guild);
+    put(out, R"(,"guild_id":")", guild->id, R"("})");
+    dispatch(session, "SOUNDBOARD_SOUNDS", out);
+  }
+}
+
+void Gateway::request_channel_info(Session& session, std::string_view text) {
+  const auto value = parse_json(text);
+  const auto* d = member(*value, "d");
+  const Guild* guild = d == nullptr ? nullptr : world.find_guild(id_at(*d, "guild_id"));
+  if (guild == nullptr) return;
+  std::string out = R"({"guild_id":")";
+  put(out, guild->id, R"(","channels":[)");
+  bool comma = false;
+  for (const std::uint32_t index : guild->voice) {
+    bool used = false;
+    for (const VoiceState& state : guild->voice_states) used = used || state.channel == index;
+    if (!used) continue;
+    put(out, comma ? "," : "", R"({"voice_start_time":)", world.start_ms / 1000, R"(,"status":null,"id":")",
+        world.channels[index].id, R"("})");
+    comma = true;
+  }
+  put(out, "]}");
+  dispatch(session, "CHANNEL_INFO", out);
+}
+
+std::string Gateway::sessions_json() const {
+  std::string out = "[";
+  for (const auto& [id, session] : sessions_) {
+    put(out, out.size() > 1 ? "," : "", R"({"session_id":")", id, R"(","shard":[)", session->shard.id, ',',
+        session->shard.count, R"(],"intents":)", session->intents, R"(,"seq":)", session->log.last_seq(),
+        R"(,"written":)", session->cursor - 1, R"(,"first_replayable":)", session->log.first_available(),
+        R"(,"attached":)", session->peer != nullptr, R"(,"resumes":)", session->resumes, R"(,"backfill_left":)",
+        session->backfill.size(), R"(,"messages_made":)", session->stream->made(), R"(,"messages_quota":)",
+        session->stream->quota(), R"(,"finished":)", session->stream->finished(), '}');
+  }
+  return out + "]";
+}
+
+Gateway::Answer Gateway::inject(std::string_view body) {
+  const auto value = parse_json(body);
+  if (!value || !value->is_object())
+    return {false, R"({"error":"the body must be a JSON object {\"t\":..., \"d\":...}"})"};
+  const std::string type = text_at(*value, "t");
+  const auto* d = member(*value, "d");
+  const std::string_view raw = raw_member(body, "d");
+  if (type.empty() || type.size() > 64 || d == nullptr || raw.empty()) {
+    return {false, R"({"error":"t must be the dispatch's name and d its data"})"};
+  }
+  Snowflake guild = id_at(*d, "guild_id");
+  if (guild == 0 && (type == "GUILD_CREATE" || type == "GUILD_UPDATE" || type == "GUILD_DELETE"))
+    guild = id_at(*d, "id");
+  std::size_t sent = 0;
+  for (const auto& [id, session] : sessions_) {
+    const std::uint32_t shard = guild == 0 ? 0 : World::shard_of(guild, session->shard.count);
+    if (shard != session->shard.id || !allows(session->intents, type, guild != 0)) continue;
+    session->append(type, raw, now_ms_);
+    if (session->peer != nullptr) session->peer->wake();
+    ++sent;
+  }
+  if (sent > 0) {
+    ++truth.dispatches(type);
+    truth.injected(type, raw);
+  }
+  return {true, fmt::format(R"({{"sessions":{}}})", sent)};
+}
+
+Gateway::Answer Gateway::fault(std::string_view body) {
+  const auto value = parse_json(body);
+  if (!value || !value->is_object())
+    return {false, R"({"error":"the body must be a JSON object {\"fault\": NAME, ...}"})"};
+  const std::string name = text_at(*value, "fault");
+  const std::string only_session = text_at(*value, "session");
+  const auto only_shard = number_at(*value, "shard");
+  std::vector<Session*> chosen;
+  for (const auto& [id, session] : sessions_) {
+    if (!only_session.empty() && id != only_session) continue;
+    if (only_shard && session->shard.id != *only_shard) continue;
+    chosen.push_back(session.get());
+  }
+  std::size_t hit = 0;
+  const auto each_peer = [&](auto&& action) {
+    for (Session* session : chosen) {
+      if (session->peer == nullptr) continue;
+      action(*session->peer);
+      ++hit;
+    }
+  };
+  log(fmt::format("fault {}", name));
+  if (name == "reconnect") {
+    each_peer([](Peer& peer) { peer.finish(R"({"t":null,"s":null,"op":7,"d":null})", 0, false); });
+  } else if (name == "invalid_session") {
+    const bool resumable = flag_at(*value, "resumable");
+    each_peer([&](Peer& peer) {
+      peer.finish(fmt::format(R"({{"t":null,"s":null,"op":9,"d":{}}})", resumable), 0, !resumable);
+    });
+  } else if (name == "close") {
+    const auto code = static_cast<unsigned>(number_at(*value, "code").value_or(4000));
+    if (code < 1000 || code > 4999) return {false, R"({"error":"code must lie between 1000 and 4999"})"};
+    each_peer([&](Peer& peer) { peer.finish("", code, false); });
+  } else if (name == "drop") {
+    each_peer([](Peer& peer) { peer.drop(); });
+  } else if (name == "half_open") {
+    each_peer([](Peer& peer) { peer.freeze(); });
+  } else if (name == "heartbeat_request") {
+    each_peer([](Peer& peer) { peer.send(R"({"t":null,"s":null,"op":1,"d":null})"); });
+  } else if (name == "mute_acks") {
+    const auto count = number_at(*value, "count").value_or(UINT64_MAX);
+    each_peer([&](Peer& peer) { peer.mute_acks(count); });
+  } else if (name == "cut_mid_frame") {
+    each_peer([](Peer& peer) { peer.cut_mid_frame(); });
+  } else if (name == "duplicate") {
+    const auto count = number_at(*value, "count").value_or(1);
+    each_peer([&](Peer& peer) { peer.duplicate(count); });
+  } else if (name == "raw") {
+    const std::string text = text_at(*value, "text");
+    each_peer([&](Peer& peer) { peer.send(text); });
+  } else if (name == "expire_session") {
+    for (Session* session : chosen) {
+      if (session->peer != nullptr) session->peer->drop();
+      destroy_session(*session);
+      ++hit;
+    }
+  } else if (name == "pause" || name == "resume_sending") {
+    paused_ = name == "pause";
+    each_peer([](Peer& peer) { peer.wake(); });
+  } else if (name == "resume_503" || name == "gateway_503") {
+    Refusal& refusal = name == "resume_503" ? refuse_resume_ : refuse_all_;
+    refusal.count = number_at(*value, "count").value_or(0);
+    const auto* seconds = member(*value, "seconds");
+    const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;
+    refusal.until_ms = length > 0 ? now_ms_ + static_cast<std::int64_t>(length * 1000) : 0;
+  } else if (name == "guild_outage" || name == "guild_return") {
+    Guild* guild = world.find_guild(id_at(*value, "guild_id"));
+    if (guild == nullptr) return {false, R"({"error":"guild_id names no server of this world"})"};
+    guild->unavailable = name == "guild_outage";
+    for (Session* session : chosen) {
+      if (World::shard_of(guild->id, session->shard.count) != session->shard.id) continue;
+      if ((session->intents & intent::kGuilds) == 0) continue;
+      std::string d;
+      if (guild->unavailable) {
+        put(d, R"({"unavailable":true,"id":")", guild->id, R"("})");
+        dispatch(*session, "GUILD_DELETE", d);
+      } else {
+        put_guild_create(d, world, *guild, session->audience);
+        dispatch(*session, "GUILD_CREATE", d);
+      }
+      if (session->peer != nullptr) session->peer->wake();
+      ++hit;
+    }
+  } else {
+    return {false, fmt::format(R"({{"error":"no fault is called \"{}\"; trellis-sim --help lists them"}})",
+                               name.find_first_of("\"\\") == std::string::npos ? name : "?")};
+  }
+  return {true, fmt::format(R"({{"sessions":{}}})", hit)};
+}
+
+}  // namespace trellis::sim

@@ -1,0 +1,93 @@
+// The whole simulated Discord behind its two doors: sessions, streams, faults and the truth.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "peer.hpp"
+#include "stream.hpp"
+#include "truth.hpp"
+#include "world.hpp"
+
+namespace trellis::sim {
+
+class Gateway {
+ public:
+  explicit Gateway(const Options& options);
+
+  const Options& options;
+  World world;
+  Truth truth;
+
+  std::string url;         ///< ws://127.0.0.1:PORT
+  std::string resume_url;  ///< what READY names
+
+  // From the server.
+  /// To be called every few milliseconds.
+  void tick();
+  /// Should a handshake be refused with 503 just now? Counts.
+  bool handshake_refused(bool resume_port);
+  bool token_ok(std::string_view token) const {
+    return !token.empty() && (options.token.empty() || token == options.token);
+  }
+
+  struct Answer {
+    bool ok = true;
+    std::string text;  ///< JSON
+  };
+  Answer fault(std::string_view body);
+  Answer inject(std::string_view body);
+  std::string sessions_json() const;
+  std::string truth_json() const { return truth.json(sessions_json()); }
+  std::uint32_t identifies_left() const { return identifies_left_; }
+  bool paused() const { return paused_; }
+
+  // From the peers.
+  std::int64_t now() const { return now_ms_; }
+  void add(Peer& peer) { peers_.insert(&peer); }
+  void remove(Peer& peer) { peers_.erase(&peer); }
+  Session& create_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience);
+  Session* find_session(const std::string& id);
+  void destroy_session(Session& session);
+  /// One identify per interval and bucket.
+  bool may_identify(std::uint32_t shard);
+  /// Makes events for the session's stream; true if this session got some.
+  bool produce(Session& session);
+  void send_ready(Session& session);
+  void send_guild_create(Session& session);
+  void dispatch(Session& session, std::string_view type, std::string_view d);
+  void request_members(Session& session, std::string_view text);
+  void update_voice(Session& session, std::string_view text);
+  void request_soundboard(Session& session, std::string_view text);
+  void request_channel_info(Session& session, std::string_view text);
+  void log(std::string_view text) const;
+
+ private:
+  Stream& stream(ShardKey shard);
+  void tick_streams(double seconds);
+
+  std::int64_t now_ms_;
+  std::int64_t last_check_ms_ = 0;
+  std::set<Peer*> peers_;
+  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;
+  std::map<ShardKey, std::unique_ptr<Stream>> streams_;
+  std::map<std::uint32_t, std::int64_t> identified_ms_;
+  std::map<std::pair<Snowflake, std::string>, std::int64_t> requested_ms_;
+  std::uint32_t identifies_left_;
+  bool paused_ = false;
+  struct Refusal {
+    std::int64_t until_ms = 0;
+    std::uint64_t count = 0;
+  };
+  Refusal refuse_resume_;  ///< on the resume port
+  Refusal refuse_all_;     ///< on both
+  std::string id_prefix_;
+  std::uint64_t next_session_ = 0;
+};
+
+}  // namespace trellis::sim
