@@ -1,0 +1,236 @@
+#include "config/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "config/units.hpp"
+
+namespace trellis::host {
+namespace {
+
+using std::chrono::microseconds;
+using namespace std::chrono_literals;
+
+std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
+
+/// A number in [low, high] bytes; `automatic` also takes "auto" as 0.
+Key size(const char* name, std::uint64_t Config::JournalOptions::* member, std::uint64_t low, std::uint64_t high,
+         const char* help, bool automatic = false) {
+  const auto range = fmt::format("from {} to {}", show_size(low), show_size(high));
+  const auto value = Config().journal.*member;
+  return {.name = name,
+          .default_value = automatic ? "auto" : show_size(value),
+          .help = help,
+          .expected = fmt::format("a size like \"64 MiB\", {}{}", range, automatic ? ", or \"auto\"" : ""),
+          .set = [=](Config& config, std::string_view text, const auto&) -> std::string {
+            const auto bytes = automatic && text == "auto" ? std::optional<std::uint64_t>(0) : parse_size(text);
+            if (!bytes || ((*bytes < low || *bytes > high) && !(automatic && *bytes == 0))) return kExpected;
+            config.journal.*member = *bytes;
+            return "";
+          },
+          .number = true};
+}
+
+Key duration(const char* name, std::function<microseconds&(Config&)> member, microseconds low, microseconds high,
+             const char* help) {
+  Config defaults;
+  return {.name = name,
+          .default_value = show_duration(member(defaults)),
+          .help = help,
+          .expected = fmt::format("a duration like \"{}\", from {} to {}", low < 1s && high < 1h ? "200 ms" : "2 s",
+                                  show_duration(low), show_duration(high)),
+          .set = [=](Config& config, std::string_view text, const auto&) -> std::string {
+            const auto time = parse_duration(text);
+            if (!time || *time < low || *time > high) return kExpected;
+            member(config) = *time;
+            return "";
+          }};
+}
+
+Key choice(const char* name, std::function<std::string&(Config&)> member, std::vector<std::string> words,
+           const char* help) {
+  Config defaults;
+  std::string list;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    list += (i == 0 ? "" : i + 1 < words.size() ? ", " : " or ") + in_quotes(words[i]);
+  return {.name = name,
+          .default_value = member(defaults),
+          .help = help,
+          .expected = list,
+          .set = [=](Config& config, std::string_view text, const auto&) -> std::string {
+            if (std::find(words.begin(), words.end(), text) == words.end()) return kExpected;
+            member(config) = text;
+            return "";
+          }};
+}
+
+Key path(const char* name, std::function<std::filesystem::path&(Config&)> member, const char* what, const char* help,
+         bool required = false) {
+  Config defaults;
+  return {.name = name,
+          .default_value = member(defaults).string(),
+          .help = help,
+          .expected = fmt::format("the path of {}", what),
+          .set = [=](Config& config, std::string_view text, const auto& base) -> std::string {
+            if (text.find('\0') != std::string_view::npos || (required && text.empty())) return kExpected;
+            member(config) = text.empty() ? std::filesystem::path() : under(base, text);
+            return "";
+          }};
+}
+
+std::string set_api(Config& config, std::string_view text) {
+  const auto rest = text.starts_with("https://")  ? text.substr(8)
+                    : text.starts_with("http://") ? text.substr(7)
+                                                  : std::string_view();
+  if (rest.empty() || rest[0] == '/' || text.find_first_of(" \t\r\n\"<>?#") != std::string_view::npos) return kExpected;
+  while (text.ends_with('/')) text.remove_suffix(1);
+  config.discord.api = text;
+  return "";
+}
+
+std::string set_shards(Config& config, std::string_view text) {
+  int n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  const bool number = error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= 16384;
+  if (text != "auto" && !number) return kExpected;
+  config.discord.shards = number ? std::to_string(n) : "auto";
+  return "";
+}
+
+std::string set_store(Config& config, std::string_view text, const std::filesystem::path& base) {
+  if (text.starts_with("sqlite:")) {
+    auto folder = text.substr(7);
+    if (folder.starts_with("//")) folder.remove_prefix(2);  // sqlite:///var/lib/trellis
+    if (folder.empty() || folder.find('\0') != std::string_view::npos) return kExpected;
+    config.store.url = "sqlite:" + under(base, folder).string();
+    return "";
+  }
+  for (const std::string_view scheme : {"postgresql://", "postgres://"})
+    if (text.starts_with(scheme) && text.size() > scheme.size()) {
+      config.store.url = "postgresql://" + std::string(text.substr(scheme.size()));
+      return "";
+    }
+  return kExpected;
+}
+
+std::vector<Key> make_keys() {
+  const Config d;
+  std::vector<Key> all;
+  all.push_back({"discord.api", d.discord.api, "Where Discord's REST API is; the gateway's address is asked there.",
+                 "an address that begins with https:// (or http://, for a simulator)",
+                 [](Config& c, std::string_view text, const auto&) { return set_api(c, text); }});
+  all.push_back(path(
+      "discord.token_file", [](Config& c) -> auto& { return c.discord.token_file; }, "a file",
+      "A file with the bot's token. DISCORD_TOKEN, from the environment or .env, goes before it."));
+  all.push_back(path(
+      "discord.ca_file", [](Config& c) -> auto& { return c.discord.ca_file; }, "a file",
+      "Certificates to trust (PEM). Empty: those of the system."));
+  all.push_back(choice(
+      "discord.compress", [](Config& c) -> auto& { return c.discord.compress; }, {"zlib-stream", "none"},
+      "How the gateway's traffic is compressed."));
+  all.push_back({"discord.shards", d.discord.shards, "How many gateway connections; \"auto\" asks Discord.",
+                 "\"auto\" or a number from 1 to 16384",
+                 [](Config& c, std::string_view text, const auto&) { return set_shards(c, text); }, true});
+  all.push_back({"store.url", d.store.url,
+                 "Where rows go: a folder for SQLite files, or a PostgreSQL database. Not given: store/ in state.dir.",
+                 "\"sqlite:FOLDER\" or \"postgresql://user@host/database\"", set_store});
+  all.push_back(path(
+      "state.dir", [](Config& c) -> auto& { return c.state.dir; }, "a folder",
+      "A folder of this host's own: journal, sessions, snapshots, the socket of `trellis ctl`.", true));
+  using J = Config::JournalOptions;
+  all.push_back(size("journal.segment", &J::segment, 1ull << 20, 2ull << 30,
+                     "The size of one file of the journal; it is allocated beforehand."));
+  all.push_back(size(
+      "journal.budget", &J::budget, 4ull << 20, 64ull << 40,
+      "How much disk the journals may take. \"auto\": 8 GiB, or a quarter of the free disk if that is less.", true));
+  all.push_back(size("journal.reserve", &J::reserve, 0, 64ull << 40,
+                     "Free disk that the journals leave to everything else; below it, reading from Discord pauses."));
+  all.push_back(duration(
+      "journal.keep", [](Config& c) -> auto& { return c.journal.keep; }, 0s, 30 * 24h,
+      "How long events are kept in the journal after every plugin has committed them."));
+  all.push_back(duration(
+      "journal.sync", [](Config& c) -> auto& { return c.journal.sync; }, 1ms, 1min,
+      "How often the journal is forced to the disk: what a power failure may cost."));
+  all.push_back(path(
+      "plugins.dir", [](Config& c) -> auto& { return c.plugins.dir; }, "a folder",
+      "Where <id>.so is looked for. Empty: plugins/ in a build tree, else lib/trellis/plugins."));
+  all.push_back(duration(
+      "reload.grace", [](Config& c) -> auto& { return c.reload.grace; }, 0s, 10min,
+      "How long running commands and jobs may go on when their plugin is reloaded."));
+  all.push_back(duration(
+      "shutdown.deadline", [](Config& c) -> auto& { return c.shutdown.deadline; }, 1s, 10min,
+      "How long a stop may take, with everything committed, before it is forced."));
+  all.push_back(choice(
+      "log.level", [](Config& c) -> auto& { return c.log.level; }, {"debug", "info", "warn", "error"},
+      "The least important lines that are written."));
+  all.push_back(choice(
+      "log.format", [](Config& c) -> auto& { return c.log.format; }, {"text", "json"}, "How lines are written."));
+  all.push_back(path(
+      "log.file", [](Config& c) -> auto& { return c.log.file; }, "a file",
+      "Where lines are written. Empty: the standard error output."));
+  return all;
+}
+
+}  // namespace
+
+std::string Key::variable() const {
+  std::string out = "TRELLIS_";
+  for (const char c : name) out += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> all = make_keys();
+  return all;
+}
+
+std::vector<std::string> config_keys() {
+  std::vector<std::string> names;
+  for (const auto& key : keys()) names.push_back(key.name);
+  return names;
+}
+
+std::filesystem::path under(const std::filesystem::path& base, const std::filesystem::path& path) {
+  auto out = (base / path).lexically_normal();
+  if (!out.has_filename() && out.has_relative_path()) out = out.parent_path();  // "state/" is "state"
+  return out;
+}
+
+std::string nearest_key(std::string_view name) {
+  if (const auto found = nearest(name, config_keys()); !found.empty()) return found;
+  const auto last = name.substr(name.find_last_of('.') + 1);
+  std::vector<std::string> ends;
+  for (const auto& key : keys()) ends.push_back(key.name.substr(key.name.find('.') + 1));
+  if (const auto end = nearest(last, ends); !end.empty())
+    for (const auto& key : keys())
+      if (key.name.ends_with("." + end)) return key.name;
+  return "";
+}
+
+std::string describe_config() {
+  std::string out =
+      "# The host's settings. Every line is a default; take away the # to change it. Sizes: \"64 MiB\". Durations:\n"
+      "# \"200 ms\". Relative paths start from the folder that holds this file, or from its parent when that folder "
+      "is\n"
+      "# named etc. Each key can be given in the environment or in .env (journal.budget is TRELLIS_JOURNAL_BUDGET) and "
+      "on\n"
+      "# the command line (--set journal.budget=\"4 GiB\"); the later one wins. The bot's token is never written here: "
+      "it\n"
+      "# comes from DISCORD_TOKEN or from the file that discord.token_file names.\n";
+  std::string section;
+  for (const auto& key : keys()) {
+    const auto dot = key.name.find('.');
+    if (key.name.substr(0, dot) != section) {
+      section = key.name.substr(0, dot);
+      out += "\n[" + section + "]\n";
+    }
+    out += fmt::format("# {}\n", key.help);
+    if (!key.expected.starts_with("the path of")) out += fmt::format("# Value: {}.\n", key.expected);
+    out += fmt::format("#{} = \"{}\"\n", key.name.substr(dot + 1), key.default_value);
+  }
+  return out;
+}
+
+}  // namespace trellis::host
