@@ -1,0 +1,96 @@
+// One gateway connection after the other: identify or resume, heartbeat, and every dispatch that somebody wants into
+// the journal.
+#pragma once
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cache/cache.hpp"
+#include "journal/event_types.hpp"
+#include "journal/journal.hpp"
+
+namespace trellis::host {
+
+/// Which dispatches are collected: the union over enabled plugins and the cache. Indexed by event_type().
+struct GatewayFilter {
+  std::atomic<bool> wanted[kEventTypesMax] = {};
+};
+
+/// How long the shard waits for what. The defaults are right for Discord; tests are shorter.
+struct ShardTimes {
+  std::chrono::milliseconds connect{10'000};  // DNS, TCP, TLS and the WebSocket handshake together
+  std::chrono::milliseconds hello{60'000};
+  std::chrono::milliseconds ready{60'000};   // from IDENTIFY to READY; from RESUME or a replayed event to RESUMED
+  std::chrono::milliseconds backoff{1'000};  // after the second failure in a row; doubles
+  std::chrono::milliseconds backoff_ceiling{60'000};
+  std::chrono::milliseconds invalid_session_min{1'000};  // random wait before IDENTIFY after op 9
+  std::chrono::milliseconds invalid_session_max{5'000};
+  std::chrono::milliseconds identify_spacing{5'000};  // between two IDENTIFYs of this shard
+  std::chrono::milliseconds too_fast{5'000};          // after close code 4008
+  std::chrono::milliseconds disk_retry{1'000};        // while the journal is full
+  std::chrono::milliseconds goodbye{1'000};           // for the gateway's answer to our close frame
+  int resume_tries = 5;  // connections in a row that asked for a RESUME and came no further: then IDENTIFY
+};
+
+struct ShardOptions {
+  Stream stream;
+  std::string token;
+  std::uint64_t intents = 0;
+  std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://
+  std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
+  bool zlib_stream = true;
+  ShardTimes times;
+  std::function<void(std::function<void()>)>
+      identify_permit;  // calls back on the shard's executor when this shard may IDENTIFY; empty: at once
+};
+
+enum class ShardState { Connecting, Identifying, Resuming, Ready, Waiting, Stopped, Fatal };
+
+/// [the io thread, unless said otherwise]
+class Shard {
+ public:
+  struct Hooks {
+    /// A new session begins (READY came): stores epoch and session durably before its first commit can use it. Called
+    /// before the Session record is appended. What it throws is logged, and the session goes on.
+    std::function<void(const Session&)> on_session;
+    /// Largest epoch seen in any position row; the new epoch = max(journal, this, Unix seconds) as rule: strictly above
+    /// every one seen.
+    std::function<std::uint32_t()> last_epoch;
+    /// The gateway said something final (4004, 4010–4014): text with the operator's remedy. The shard stays Fatal.
+    std::function<void(int code, std::string text)> on_fatal;
+  };
+
+  /// Throws std::runtime_error (ca_file) or std::invalid_argument (gateway_url) with a sentence. Everything referred to
+  /// must outlive the shard and its executor's work.
+  Shard(boost::asio::any_io_executor, ShardOptions, Journal&, Cache&, const GatewayFilter&, Hooks);
+  ~Shard();
+
+  void start();
+  /// Stops reading, flushes the journal, closes the connection so that the session stays resumable (close code 4200),
+  /// then calls back.
+  void stop(std::function<void()> done);
+  /// GatewayFilter was changed: writes a Filter record. (One is written at start and with every new session anyway.)
+  void filter_changed();
+
+  // ---- [any thread] ----
+  struct Stats {
+    ShardState state = ShardState::Connecting;
+    std::uint64_t dispatches = 0, filtered = 0, repeats = 0, malformed = 0, bytes = 0, reads = 0, identifies = 0,
+                  resumes = 0, reconnects = 0;
+    std::int64_t heartbeat_rtt_us = -1, last_dispatch_us = 0;
+    std::uint32_t seq = 0, epoch = 0;
+    std::string last_error;
+    bool paused = false;  // the journal is full: reading stands, heartbeats go on
+  };
+  Stats stats() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace trellis::host

@@ -1,0 +1,599 @@
+// How sessions begin, end and go on.
+#include "rig.hpp"
+
+namespace trellis::test {
+namespace {
+
+namespace json = boost::json;
+
+TEST(Session, IdentifiesAndCollects) {
+  FakeGateway gateway;
+  Seen<json::object> identify;
+  Seen<std::string> target;
+  gateway.then([&](Link& link) {
+    target = link.target();
+    identify = link.start("abc", "ws://127.0.0.1:1");
+    link.dispatch("MESSAGE_CREATE", 2, message(7));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.stream = {1, 4};
+  rig.last_epoch = 4'000'000'000u;  // larger than the Unix seconds
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
+
+  EXPECT_EQ(target(), "/?v=10&encoding=json");
+  EXPECT_EQ(identify().at("token"), "the-token");
+  EXPECT_EQ(identify().at("intents"), (1u << 9 | 1));
+  EXPECT_EQ(identify().at("large_threshold"), 50);
+  EXPECT_EQ(identify().at("shard"), (json::array{1, 4}));
+  EXPECT_EQ(identify().at("properties").at("browser"), "trellis");
+
+  const auto all = read_all(*rig.journal);
+  ASSERT_EQ(all.size(), 4u);
+  const std::uint32_t epoch = 4'000'000'001u;
+  EXPECT_EQ(all[0].record.kind, RecordKind::Session);
+  EXPECT_EQ(all[0].record.position, Position::of(epoch, 0));
+  const auto session = json::parse(all[0].data);
+  EXPECT_EQ(session.at("session_id"), "abc");
+  EXPECT_EQ(session.at("resume_url"), "ws://127.0.0.1:1");
+  EXPECT_EQ(all[1].record.kind, RecordKind::Filter);
+  const auto names = json::parse(all[1].data).as_array();
+  EXPECT_EQ(names.size(), 2u);
+  EXPECT_EQ(all[2].type, "READY");
+  EXPECT_EQ(all[2].record.position, Position::of(epoch, 1));
+  EXPECT_EQ(all[2].record.guild, 0u);
+  EXPECT_EQ(all[2].record.flags, 0);
+  const Record& event = all[3].record;
+  EXPECT_EQ(event.position, Position::of(epoch, 2));
+  EXPECT_EQ(event.guild, 10u);
+  EXPECT_EQ(event.channel, 20u);
+  EXPECT_EQ(event.user, 30u);
+  EXPECT_EQ(event.id, 7u);
+  EXPECT_EQ(event.flags, 0);
+  EXPECT_EQ(all[3].data, message(7));
+
+  const auto sessions = rig.known_sessions();
+  ASSERT_EQ(sessions.size(), 1u);
+  EXPECT_EQ(sessions[0].epoch, epoch);
+  EXPECT_EQ(sessions[0].session_id, "abc");
+  const auto stats = rig.shard->stats();
+  EXPECT_EQ(stats.state, ShardState::Ready);
+  EXPECT_EQ(stats.dispatches, 2u);
+  EXPECT_EQ(stats.identifies, 1u);
+  EXPECT_EQ(stats.epoch, epoch);
+}
+
+TEST(Session, EpochIsAboveTheJournalsAndAtLeastTheTime) {
+  FakeGateway gateway;
+  for (int i = 0; i < 2; ++i) {
+    gateway.then([&](Link& link) {
+      link.start();
+      link.close(4009);  // the session is over
+    });
+  }
+  gateway.then([&](Link& link) {
+    link.start();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 3; })) << gateway.trouble();
+  const auto sessions = rig.known_sessions();
+  EXPECT_GE(sessions[0].epoch, 1'700'000'000u);
+  EXPECT_GT(sessions[1].epoch, sessions[0].epoch);
+  EXPECT_GT(sessions[2].epoch, sessions[1].epoch);
+}
+
+TEST(Session, ResumesAfterADropWithTheLastPosition) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.dispatch("MESSAGE_CREATE", 2, message(1));
+    link.dispatch("TYPING_START", 3, R"({"channel_id":"1"})");  // nobody wants it, but it counts
+    link.dispatch("MESSAGE_CREATE", 4, message(2));
+    link.dispatch("TYPING_START", 5, R"({"channel_id":"1"})");
+    link.drop();
+  });
+  Seen<json::object> resume;
+  gateway.then([&](Link& link) {
+    resume = link.expect_resume();
+    link.dispatch("MESSAGE_CREATE", 4, message(2));  // a repeat
+    link.dispatch("MESSAGE_CREATE", 6, message(3));
+    link.dispatch("RESUMED", 7, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+  EXPECT_EQ(resume().at("session_id"), "abc");
+  EXPECT_EQ(resume().at("token"), "the-token");
+  EXPECT_EQ(resume().at("seq"), 5);
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 3; }));
+  const auto events = dispatches(*rig.journal, "MESSAGE_CREATE");
+  EXPECT_EQ(events[1].record.id, 2u);
+  EXPECT_EQ(events[2].record.id, 3u);
+  EXPECT_EQ(events[2].record.position.seq(), 6u);
+  const auto stats = rig.shard->stats();
+  EXPECT_EQ(stats.repeats, 1u);
+  EXPECT_EQ(stats.filtered, 3u);  // RESUMED too
+  EXPECT_EQ(stats.identifies, 1u);
+  EXPECT_EQ(rig.known_sessions().size(), 1u);
+}
+
+TEST(Session, ResumesAfterARestartOfTheProgram) {
+  FakeGateway gateway;
+  std::atomic<int> close_code = -1;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.dispatch("MESSAGE_CREATE", 2, message(1));
+    close_code = link.read_close();
+  });
+  Seen<json::object> resume;
+  gateway.then([&](Link& link) {
+    resume = link.expect_resume();
+    link.dispatch("RESUMED", 3, "{}");
+    link.dispatch("MESSAGE_CREATE", 4, message(2));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; }));
+  rig.restart();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 2; })) << gateway.trouble();
+  EXPECT_EQ(close_code, 4200);  // neither 1000 nor 1001: the session stays
+  EXPECT_EQ(resume().at("session_id"), "abc");
+  EXPECT_EQ(resume().at("seq"), 2);
+  const auto events = dispatches(*rig.journal, "MESSAGE_CREATE");
+  EXPECT_EQ(events[0].record.position.epoch(), events[1].record.position.epoch());
+  EXPECT_EQ(rig.shard->stats().identifies, 0u);
+}
+
+TEST(Session, ResumeAddressIsUsedAndGivenUpWhenItRefuses) {
+  FakeGateway main, other;
+  other.then([&](Link& link) {
+    EXPECT_EQ(link.target(), "/?v=10&encoding=json");
+    link.expect_resume();
+    link.dispatch("RESUMED", 2, "{}");
+    link.drop();
+  });
+  other.then_refuse(503);
+  Seen<json::object> resume;
+  main.then([&](Link& link) {
+    link.start("abc", other.url());
+    link.drop();
+  });
+  main.then([&](Link& link) {
+    resume = link.expect_resume();
+    link.dispatch("RESUMED", 3, "{}");
+    link.dispatch("MESSAGE_CREATE", 4, message(1));
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; }))
+      << main.trouble() << other.trouble();
+  EXPECT_EQ(other.connections(), 2);
+  EXPECT_EQ(resume().at("session_id"), "abc");
+  EXPECT_EQ(resume().at("seq"), 2);
+  EXPECT_EQ(rig.shard->stats().identifies, 1u);
+}
+
+TEST(Session, ResumeAddressThatDoesNotConnectIsGivenUp) {
+  FakeGateway main;
+  std::string dead;
+  {
+    FakeGateway gone;
+    dead = gone.url();
+  }
+  main.then([&](Link& link) {
+    link.start("abc", dead);
+    link.drop();
+  });
+  main.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("RESUMED", 2, "{}");
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << main.trouble();
+}
+
+TEST(Session, InvalidSessionIsResumedOrReplaced) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.send(R"({"t":null,"s":null,"op":9,"d":true})");
+    EXPECT_EQ(link.read_close(), 4200);
+  });
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+    link.send(R"({"t":null,"s":null,"op":9,"d":false})");
+    link.read_close();
+  });
+  gateway.then([&](Link& link) {
+    link.start("def");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+  EXPECT_EQ(rig.known_sessions()[1].session_id, "def");
+  EXPECT_EQ(gateway.trouble(), "");
+}
+
+TEST(Session, ReconnectRequestIsFollowedAtAnyTime) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.send(R"({"t":null,"s":null,"op":7,"d":null})");  // even instead of Hello
+    EXPECT_EQ(link.read_close(), 4200);
+  });
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.send(R"({"t":null,"s":null,"op":7,"d":null})");
+    EXPECT_EQ(link.read_close(), 4200);
+  });
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+    link.dispatch("RESUMED", 2, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+}
+
+class CloseCodes : public testing::TestWithParam<std::pair<int, bool>> {};
+
+TEST_P(CloseCodes, LeadToResumeOrIdentify) {
+  const auto [code, resumes] = GetParam();
+  FakeGateway gateway;
+  gateway.then([&, code = code](Link& link) {
+    link.start("abc");
+    if (code == 0) return link.drop();
+    link.close(code);
+  });
+  std::atomic<int> op = 0;
+  gateway.then([&](Link& link) {
+    link.hello();
+    op = link.read().at("op").to_number<int>();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] {
+    const auto state = rig.shard->stats().state;
+    return gateway.connections() == 2 && (state == ShardState::Resuming || state == ShardState::Identifying);
+  })) << gateway.trouble();
+  rig.stop();
+  ASSERT_TRUE(wait_until([&] { return gateway.played() == 2; })) << gateway.trouble();
+  EXPECT_EQ(op, resumes ? 6 : 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CloseCodes,
+                         testing::Values(std::pair{0, true}, std::pair{1000, true}, std::pair{1001, true},
+                                         std::pair{4000, true}, std::pair{4001, true}, std::pair{4002, true},
+                                         std::pair{4003, false}, std::pair{4005, false}, std::pair{4007, false},
+                                         std::pair{4008, true}, std::pair{4009, false}, std::pair{4242, true}),
+                         [](const auto& info) { return "Code" + std::to_string(info.param.first); });
+
+class FatalCodes : public testing::TestWithParam<std::pair<int, const char*>> {};
+
+TEST_P(FatalCodes, StopTheShardWithARemedy) {
+  const auto [code, word] = GetParam();
+  FakeGateway gateway;
+  gateway.then([&, code = code](Link& link) {
+    link.hello();
+    link.read();
+    link.close(code);
+  });
+  Rig rig(gateway);
+  rig.options.intents = 1u << 15 | 1u << 1 | 1;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.fatal_code == code; })) << gateway.trouble();
+  EXPECT_NE(rig.fatal_text.find(word), std::string::npos) << rig.fatal_text;
+  EXPECT_EQ(rig.shard->stats().state, ShardState::Fatal);
+  rig.stop();
+  EXPECT_EQ(gateway.connections(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FatalCodes,
+                         testing::Values(std::pair{4004, "DISCORD_TOKEN"}, std::pair{4010, "shard"},
+                                         std::pair{4011, "2500"}, std::pair{4012, "update"}, std::pair{4013, "intents"},
+                                         std::pair{4014, "Server Members Intent (GUILD_MEMBERS), Message Content"}),
+                         [](const auto& info) { return "Code" + std::to_string(info.param.first); });
+
+TEST(Session, AServerThatGoesAwayTwiceGetsANewSession) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.close(1000);
+  });
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.close(1000);
+  });
+  gateway.then([&](Link& link) {
+    link.start("def");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+}
+
+TEST(Session, ResumesInVainEndInANewSession) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.drop();
+  });
+  for (int i = 0; i < 3; ++i) {
+    gateway.then([&](Link& link) {
+      link.expect_resume();
+      link.drop();
+    });
+  }
+  gateway.then([&](Link& link) {
+    link.start("def");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.resume_tries = 3;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+}
+
+TEST(Session, AnUnreachableGatewayIsTriedAgainAndTheSessionKept) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.drop();
+  });
+  for (int i = 0; i < 8; ++i) gateway.then_refuse(502);
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+    link.dispatch("RESUMED", 2, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.resume_tries = 2;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+}
+
+TEST(Session, ASequenceBeyond32BitsStartsANewSession) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.dispatch("MESSAGE_CREATE", 4'294'967'296ull, message(1));
+    link.read_close();
+  });
+  gateway.then([&](Link& link) {
+    link.start("def");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+  EXPECT_EQ(dispatches(*rig.journal, "MESSAGE_CREATE").size(), 0u);
+}
+
+TEST(Session, WaitsForItsPermitToIdentify) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  std::mutex mutex;
+  std::function<void()> go;
+  rig.options.identify_permit = [&](std::function<void()> callback) {
+    std::lock_guard lock(mutex);
+    go = std::move(callback);
+  };
+  rig.start();
+  ASSERT_TRUE(wait_until([&] {
+    std::lock_guard lock(mutex);
+    return go != nullptr;
+  }));
+  EXPECT_EQ(rig.shard->stats().identifies, 0u);
+  EXPECT_EQ(rig.shard->stats().state, ShardState::Identifying);
+  go();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 1; })) << gateway.trouble();
+}
+
+TEST(Session, AChangedFilterIsWrittenDown) {
+  FakeGateway gateway;
+  std::atomic<bool> changed = false;
+  gateway.then([&](Link& link) {
+    link.start();
+    link.dispatch("TYPING_START", 2, R"({"channel_id":"20"})");
+    link.dispatch("MESSAGE_CREATE", 3, message(1));
+    while (!changed) std::this_thread::yield();
+    link.dispatch("TYPING_START", 4, R"({"channel_id":"20"})");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
+  rig.want({"TYPING_START"});
+  rig.shard->filter_changed();
+  auto filters = [&] {
+    std::vector<std::string> found;
+    for (const auto& kept : read_all(*rig.journal)) {
+      if (kept.record.kind == RecordKind::Filter) found.push_back(kept.data);
+    }
+    return found;
+  };
+  ASSERT_TRUE(wait_until([&] { return filters().size() == 2; }));
+  EXPECT_EQ(filters()[0].find("TYPING_START"), std::string::npos);
+  EXPECT_NE(filters()[1].find("TYPING_START"), std::string::npos);
+  changed = true;
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "TYPING_START").size() == 1; })) << gateway.trouble();
+  EXPECT_EQ(dispatches(*rig.journal, "TYPING_START")[0].record.position.seq(), 4u);
+  EXPECT_EQ(dispatches(*rig.journal, "TYPING_START")[0].record.channel, 20u);
+}
+
+TEST(Session, StopsWhileItWaitsForItsPermit) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.hello();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  std::function<void()> never;
+  rig.options.identify_permit = [&](std::function<void()> callback) { never = std::move(callback); };
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Identifying; }));
+  rig.stop();
+  if (never) never();  // too late: must not hurt
+}
+
+TEST(Session, StopsWhileItIsNotConnected) {
+  std::string dead;
+  {
+    FakeGateway gone;
+    dead = gone.url();
+  }
+  Rig rig(dead);
+  rig.options.times.backoff = std::chrono::milliseconds(60'000);
+  rig.options.times.backoff_ceiling = std::chrono::milliseconds(60'000);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Waiting; }));
+  EXPECT_NE(rig.shard->stats().last_error.find("cannot be reached"), std::string::npos)
+      << rig.shard->stats().last_error;
+  rig.stop();
+}
+
+TEST(Session, AHookThatThrowsDoesNotHurt) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start();
+    link.dispatch("MESSAGE_CREATE", 2, message(1));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.hooks.on_session = [](const Session&) { throw std::runtime_error("the store is away"); };
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
+}
+
+// ---- heartbeats ----
+
+TEST(Heartbeat, ComesInTimeCarriesSeqAndLeavesASkip) {
+  FakeGateway gateway;
+  std::vector<json::value> carried;
+  std::atomic<bool> done = false;
+  gateway.then([&](Link& link) {
+    link.hello(40);
+    while (true) {
+      const auto message = link.read_any();
+      if (message.at("op") == 2) break;
+      link.send(R"({"t":null,"s":null,"op":11,"d":null})");
+    }
+    link.dispatch("READY", 1, R"({"session_id":"abc","resume_gateway_url":""})");
+    for (int s = 2; s < 9; ++s) link.dispatch("TYPING_START", s, R"({"channel_id":"1"})");
+    while (carried.size() < 4 || carried.back() != 8) {
+      const auto message = link.read_any();
+      carried.push_back(message.at("d"));
+      link.send(R"({"t":null,"s":null,"op":11,"d":null})");
+    }
+    done = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.journal->tail().seq() == 8; })) << gateway.trouble();
+  const auto all = read_all(*rig.journal);
+  EXPECT_EQ(all.back().record.kind, RecordKind::Skip);
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().heartbeat_rtt_us >= 0; }));
+  ASSERT_TRUE(wait_until([&] { return done.load(); })) << gateway.trouble();
+  EXPECT_EQ(carried.back(), 8);
+}
+
+TEST(Heartbeat, IsSentAtOnceWhenAsked) {
+  FakeGateway gateway;
+  std::atomic<bool> came = false;
+  gateway.then([&](Link& link) {
+    link.start();
+    link.send(R"({"t":null,"s":null,"op":1,"d":null})");
+    const auto beat = link.read_any();
+    EXPECT_EQ(beat.at("op"), 1);
+    EXPECT_EQ(beat.at("d"), 1);
+    came = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return came.load(); })) << gateway.trouble();
+}
+
+TEST(Heartbeat, ASilentGatewayIsLeftAndResumed) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.answer_beats = false;
+    link.hello(100);
+    while (link.read_any().at("op") != 2) {
+    }
+    link.dispatch("READY", 1, R"({"session_id":"abc","resume_gateway_url":""})");
+    EXPECT_EQ(link.read_close(), 4200);
+    EXPECT_GE(link.beats, 1);
+  });
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+    link.dispatch("RESUMED", 2, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+  EXPECT_EQ(gateway.trouble(), "");
+}
+
+TEST(Heartbeat, AnyFrameIsALifeSign) {
+  FakeGateway gateway;
+  std::atomic<bool> done = false;
+  gateway.then([&](Link& link) {
+    link.answer_beats = false;
+    link.hello(50);
+    while (link.read_any().at("op") != 2) {
+    }
+    link.dispatch("READY", 1, R"({"session_id":"abc","resume_gateway_url":""})");
+    int seq = 1;
+    while (link.beats < 6) {  // never an ACK, but an event after each heartbeat
+      link.read_any();
+      link.dispatch("TYPING_START", ++seq, "{}");
+    }
+    done = true;
+    link.answer_beats = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return done.load(); })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().reconnects, 0u);
+}
+
+TEST(Heartbeat, AGatewayThatSaysNothingAtAllIsLeft) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) { link.read_close(); });  // no Hello
+  gateway.then([&](Link& link) {
+    link.hello();
+    link.read();
+    link.read_close();  // no READY
+  });
+  gateway.then([&](Link& link) {
+    link.start();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.hello = rig.options.times.ready = std::chrono::milliseconds(100);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Ready; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().reconnects, 2u);
+}
+
+}  // namespace
+}  // namespace trellis::test
