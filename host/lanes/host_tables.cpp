@@ -1,0 +1,235 @@
+#include "lanes/host_tables.hpp"
+
+#include "lanes/unit.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+tl_value integer(std::int64_t value) { return {TL_INT, 0, value, 0, {}}; }
+tl_value unsigned_integer(std::uint64_t value) { return integer(static_cast<std::int64_t>(value)); }
+tl_value text(std::string_view value) { return {TL_TEXT, 0, 0, 0, {value.data() ? value.data() : "", value.size()}}; }
+std::string string_of(const tl_value& value) {
+  return value.kind == TL_NULL || !value.s.p ? std::string() : std::string(value.s.p, value.s.n);
+}
+
+template <class... V>
+std::unique_ptr<Cursor> run(Connection& connection, std::string_view sql, const V&... values) {
+  const std::vector<tl_value> list{values...};
+  return connection.execute(sql, list);
+}
+
+std::int64_t clock_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// What every database takes as text: NUL and what is no UTF-8 becomes "?". A dead letter that cannot be written would
+/// stop the lane.
+std::string printable(std::string_view given) {
+  std::string out(given);
+  for (std::size_t i = 0; i < out.size();) {
+    const auto byte = [&](std::size_t at) { return at < out.size() ? static_cast<unsigned char>(out[at]) : 0u; };
+    const unsigned first = byte(i);
+    const std::size_t length = first < 0x80                    ? 1
+                               : first >= 0xC2 && first < 0xE0 ? 2
+                               : first >= 0xE0 && first < 0xF0 ? 3
+                               : first >= 0xF0 && first < 0xF5 ? 4
+                                                               : 0;
+    bool good = length != 0 && first != 0;
+    for (std::size_t n = 1; n < length; ++n) good = good && (byte(i + n) & 0xC0) == 0x80;
+    const unsigned second = byte(i + 1);  // overlong, surrogates, beyond U+10FFFF
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+        (first == 0xF4 && second > 0x8F))
+      good = false;
+    if (!good) out[i] = '?';
+    i += good ? length : 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+void create_host_tables(Connection& connection, bool postgresql) {
+  const char* bytewise = postgresql ? " COLLATE \"C\"" : "";
+  connection.run_script(fmt::format(
+      R"(CREATE TABLE IF NOT EXISTS trellis_unit (one BIGINT PRIMARY KEY CHECK (one = 1), owner BIGINT NOT NULL, unit BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS trellis_positions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
+  committed_us BIGINT NOT NULL, PRIMARY KEY (shard, shards));
+CREATE TABLE IF NOT EXISTS trellis_kv (key TEXT{0} PRIMARY KEY, value TEXT NOT NULL, expires_us BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS trellis_schedule (job TEXT PRIMARY KEY, last_due_us BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, args TEXT NOT NULL, progress TEXT NOT NULL,
+  due_us BIGINT NOT NULL, not_before_us BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (job, key));
+CREATE TABLE IF NOT EXISTS trellis_dead (kind TEXT NOT NULL, shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
+  type TEXT NOT NULL, error TEXT NOT NULL, data TEXT NOT NULL, died_us BIGINT NOT NULL,
+  PRIMARY KEY (kind, shard, shards, position, type));
+INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;)",
+      bytewise));
+}
+
+UnitRow read_unit_row(Connection& connection, bool postgresql) {
+  const auto rows = connection.execute(postgresql ? "SELECT owner, unit FROM trellis_unit WHERE one = 1 FOR UPDATE"
+                                                  : "SELECT owner, unit FROM trellis_unit WHERE one = 1");
+  const tl_value* row = rows->next();
+  if (!row) throw StoreError(StoreError::Kind::Schema, "02000", "trellis_unit has lost its row");
+  return {static_cast<std::uint64_t>(row[0].i), static_cast<std::uint64_t>(row[1].i)};
+}
+
+void claim_unit_row(Connection& connection, std::uint64_t owner) {
+  run(connection, "UPDATE trellis_unit SET owner = $1 WHERE one = 1", unsigned_integer(owner));
+}
+
+bool raise_unit(Connection& connection, std::uint64_t owner, std::uint64_t expected) {
+  return run(connection, "UPDATE trellis_unit SET unit = unit + 1 WHERE one = 1 AND owner = $1 AND unit = $2",
+             unsigned_integer(owner), unsigned_integer(expected))
+             ->affected() == 1;
+}
+
+std::vector<StoredPosition> read_positions(Connection& connection) {
+  std::vector<StoredPosition> positions;
+  const auto rows = connection.execute("SELECT shard, shards, position FROM trellis_positions");
+  while (const tl_value* row = rows->next())
+    positions.push_back({{static_cast<std::uint32_t>(row[0].i), static_cast<std::uint32_t>(row[1].i)},
+                         {static_cast<std::uint64_t>(row[2].i)}});
+  return positions;
+}
+
+void write_position(Connection& connection, Stream stream, Position position) {
+  run(connection,
+      "INSERT INTO trellis_positions (shard, shards, position, committed_us) VALUES ($1, $2, $3, $4) ON CONFLICT "
+      "(shard, shards) "
+      "DO UPDATE SET position = excluded.position, committed_us = excluded.committed_us",
+      integer(stream.id), integer(stream.count), unsigned_integer(position.value), integer(clock_us()));
+}
+
+std::optional<std::string> read_key(Connection& connection, std::string_view key, std::int64_t now_us) {
+  const auto rows =
+      run(connection, "SELECT value FROM trellis_kv WHERE key = $1 AND (expires_us = 0 OR expires_us > $2)", text(key),
+          integer(now_us));
+  const tl_value* row = rows->next();
+  return row ? std::optional(string_of(row[0])) : std::nullopt;
+}
+
+std::optional<StoredKey> next_key(Connection& connection, std::string_view prefix, std::string_view after,
+                                  std::int64_t now_us) {
+  const bool from_prefix = after.empty() || after < prefix;
+  const auto rows =
+      run(connection,
+          from_prefix ? "SELECT key, value FROM trellis_kv WHERE key >= $1 AND (expires_us = 0 OR expires_us > $2) "
+                        "ORDER BY key LIMIT 1"
+                      : "SELECT key, value FROM trellis_kv WHERE key > $1 AND (expires_us = 0 OR expires_us > $2) "
+                        "ORDER BY key LIMIT 1",
+          text(from_prefix ? prefix : after), integer(now_us));
+  const tl_value* row = rows->next();
+  if (!row) return std::nullopt;
+  StoredKey found{string_of(row[0]), string_of(row[1])};
+  if (!found.key.starts_with(prefix)) return std::nullopt;
+  return found;
+}
+
+std::vector<StoredRun> read_runs(Connection& connection) {
+  std::vector<StoredRun> runs;
+  const auto rows = connection.execute(
+      "SELECT job, key, args, progress, due_us, not_before_us, attempts FROM trellis_runs ORDER BY not_before_us, key");
+  while (const tl_value* row = rows->next())
+    runs.push_back({string_of(row[0]), string_of(row[1]), string_of(row[2]), string_of(row[3]), row[4].i, row[5].i,
+                    static_cast<int>(row[6].i)});
+  return runs;
+}
+
+std::optional<std::int64_t> read_last_due(Connection& connection, std::string_view job) {
+  const auto rows = run(connection, "SELECT last_due_us FROM trellis_schedule WHERE job = $1", text(job));
+  const tl_value* row = rows->next();
+  return row ? std::optional(row[0].i) : std::nullopt;
+}
+
+void write_last_due(Connection& connection, std::string_view job, std::int64_t due_us) {
+  run(connection,
+      "INSERT INTO trellis_schedule (job, last_due_us) VALUES ($1, $2) ON CONFLICT (job) DO UPDATE SET last_due_us = "
+      "excluded.last_due_us",
+      text(job), integer(due_us));
+}
+
+std::uint64_t count_dead_letters(Connection& connection) {
+  return static_cast<std::uint64_t>(connection.execute("SELECT count(*) FROM trellis_dead")->next()[0].i);
+}
+
+// ---- a unit's effects ----
+
+void Unit::write_effects(Connection& connection, bool) const {
+  std::vector<RowChange> changes;
+  for (const auto& stage : tables_) {
+    changes.clear();
+    const TableShape& shape = stage->table->shape();
+    std::vector<std::vector<tl_value>> erased;  // keys laid out as rows
+    for (const RowState* row : stage->rows) {
+      if (row->how != Staged::Erased && row->how != Staged::Replaced) continue;
+      auto& values = erased.emplace_back(shape.columns.size());
+      for (std::size_t i = 0; i < stage->key_columns.size(); ++i) values[stage->key_columns[i]] = row->key[i];
+    }
+    for (const auto& values : erased) changes.push_back({values.data(), 0, true});
+    for (const RowState* row : stage->rows)
+      if (row->how == Staged::Merged || row->how == Staged::Replaced)
+        changes.push_back({row->values, row->changed, false});
+    if (!changes.empty()) connection.write(*stage->table, changes);
+  }
+  for (const auto& [key, change] : kv_) {
+    if (change.value)
+      run(connection,
+          "INSERT INTO trellis_kv (key, value, expires_us) VALUES ($1, $2, $3) ON CONFLICT (key) DO UPDATE SET value = "
+          "excluded.value, "
+          "expires_us = excluded.expires_us",
+          text(key), text(*change.value), integer(change.expires_us));
+    else
+      run(connection, "DELETE FROM trellis_kv WHERE key = $1", text(key));
+  }
+  for (const JobChange& change : jobs_) {
+    switch (change.kind) {
+      case JobChange::Kind::Start:
+        run(connection,
+            "INSERT INTO trellis_runs (job, key, args, progress, due_us, not_before_us, attempts, error) "
+            "VALUES ($1, $2, $3, 'null', $4, $5, 0, '') ON CONFLICT (job, key) DO NOTHING",
+            text(change.job), text(change.key), text(change.text), integer(change.at_us), integer(change.at_us));
+        break;
+      case JobChange::Kind::Stop:
+      case JobChange::Kind::Finish:
+        run(connection, "DELETE FROM trellis_runs WHERE job = $1 AND key = $2", text(change.job), text(change.key));
+        break;
+      case JobChange::Kind::Save:
+        if (change.at_us)
+          run(connection,
+              "INSERT INTO trellis_runs (job, key, args, progress, due_us, not_before_us, attempts, error) "
+              "VALUES ($1, $2, '{}', $3, $4, $4, 0, '') ON CONFLICT (job, key) DO UPDATE SET progress = "
+              "excluded.progress, due_us = excluded.due_us",
+              text(change.job), text(kScheduledRun), text(change.text), integer(change.at_us));
+        else
+          run(connection, "UPDATE trellis_runs SET progress = $3 WHERE job = $1 AND key = $2", text(change.job),
+              text(change.key), text(change.text));
+        break;
+      case JobChange::Kind::Fail:
+        run(connection,
+            "UPDATE trellis_runs SET attempts = attempts + 1, error = $3, not_before_us = $4 WHERE job = $1 AND key = "
+            "$2",
+            text(change.job), text(change.key), text(printable(change.text)), integer(change.at_us));
+        break;
+      case JobChange::Kind::Begin:
+        run(connection, "INSERT INTO trellis_schedule (job, last_due_us) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            text(change.job), integer(change.at_us));
+        break;
+      case JobChange::Kind::Schedule:
+        write_last_due(connection, change.job, change.at_us);
+        run(connection, "DELETE FROM trellis_runs WHERE job = $1 AND key = $2", text(change.job), text(kScheduledRun));
+        break;
+    }
+  }
+  for (const DeadLetter& letter : dead_)
+    run(connection,
+        "INSERT INTO trellis_dead (kind, shard, shards, position, type, error, data, died_us) VALUES ($1, $2, $3, $4, "
+        "$5, $6, $7, $8) "
+        "ON CONFLICT DO NOTHING",
+        text(letter.kind), integer(letter.stream.id), integer(letter.stream.count),
+        unsigned_integer(letter.position.value), text(printable(letter.type)), text(printable(letter.error)),
+        text(printable(letter.data)), integer(clock_us()));
+}
+
+}  // namespace trellis::host

@@ -1,0 +1,469 @@
+#include "lanes/lane.hpp"
+
+#include "journal/event_types.hpp"
+#include "log/log.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+constexpr std::size_t kEventsPerBatch = 512, kEventsPerStream = 128;
+constexpr std::size_t kUnitEventsMax = 20'000, kUnitRowsMax = 50'000, kUnitBytesMax = 32 << 20;
+constexpr std::chrono::milliseconds kBatchWhileRequestsWait{1};
+constexpr std::chrono::seconds kIdlePositionsEvery{10};
+constexpr std::int64_t kCommitEveryUs = 1'000'000;
+constexpr std::chrono::milliseconds kRetryFirst{1000}, kRetryMax{60'000};
+
+bool passes(const Subscription& subscription, const Record& record) {
+  if ((subscription.flags & TL_GUILDS_ONLY) && record.guild == 0) return false;
+  if ((subscription.flags & TL_NO_BOTS) && (record.flags & kRecordBot)) return false;
+  if (!subscription.guilds.empty() &&
+      !std::binary_search(subscription.guilds.begin(), subscription.guilds.end(), record.guild))
+    return false;
+  return subscription.channels.empty() ||
+         std::binary_search(subscription.channels.begin(), subscription.channels.end(), record.channel);
+}
+
+}  // namespace
+
+Lane::Lane(std::string plugin, std::unique_ptr<Namespace> ns, LaneContext& context)
+    : plugin_(std::move(plugin)),
+      namespace_(std::move(ns)),
+      context_(context),
+      writer_(plugin_, *namespace_, context.postgresql, context.post_write),
+      event_turn_(std::make_unique<Turn>(*this, nullptr, false)),
+      unit_(std::make_unique<Unit>()) {
+  writer_.on_commit([this](const Unit& unit) {
+    const auto changes = unit.job_changes();
+    if (!changes.empty() && context_.on_job_changes) context_.on_job_changes(*this, changes);
+  });
+  writer_.on_settled([this] { bell_.ring(); });
+}
+
+Lane::~Lane() {
+  for (StreamState& stream : streams_)
+    if (stream.journal) stream.journal->remove_listener(&bell_);
+}
+
+void Lane::run() {
+  for (;;) {
+    const std::uint64_t seen = bell_.rings();
+    if (!baton_.acquire_for_events()) return;
+    run_tasks();
+    if (stopping_) {
+      drop_instance();
+      publish_status("stopped");
+      baton_.release();
+      std::lock_guard lock(requests_mutex_);
+      ended_ = true;
+      requests_changed_.notify_all();
+      return;
+    }
+    switch (writer_.failure()) {
+      case UnitWriter::Failure::None:
+        if (!instance_ && factory_ && Clock::now() >= retry_at_) go_back("trying again");
+        break;
+      case UnitWriter::Failure::Owner:
+        if (instance_) {
+          log_error("plugin " + plugin_, "stopped: " + writer_.status().error);
+          drop_instance();
+          unit_ = std::make_unique<Unit>();
+          paused_why_ = writer_.status().error;
+        }
+        retry_at_ = Clock::time_point::max();
+        break;
+      case UnitWriter::Failure::Replay:
+        go_back(writer_.status().error);
+        break;
+      case UnitWriter::Failure::Data:
+        if (instance_ && (condemned_ || take_apart())) {
+          go_back(writer_.status().error);
+          break;
+        }
+        [[fallthrough]];
+      case UnitWriter::Failure::Schema:
+        if (instance_)
+          pause("its rows could not be written: " + writer_.status().error);
+        else if (Clock::now() >= retry_at_)
+          go_back("trying again");
+        break;
+    }
+    const bool more = instance_ && batch();
+    if (time_to_seal(more) && writer_.waiting() == 0) seal_events();
+    const bool wait_for_writer = full() && writer_.waiting() > 0;
+    const auto wake = next_wake();
+    publish_status(instance_ ? "running" : "paused");
+    baton_.release();
+    // One unit is being written and the next is full: the journal keeps what comes, memory stays flat.
+    if (wait_for_writer) writer_.wait_below(0, Clock::now() + std::chrono::milliseconds(100));
+    if (!more && !wait_for_writer) bell_.wait(seen, wake);
+  }
+}
+
+bool Lane::batch() {
+  const auto began = Clock::now();
+  std::size_t handled = 0;
+  bool more = false;
+  const std::size_t first = first_stream_++;  // each stream comes first once
+  for (std::size_t n = 0; n < streams_.size(); ++n) {
+    const std::size_t index = (first + n) % streams_.size();
+    StreamState& stream = streams_[index];
+    for (std::size_t of_stream = 0;; ++of_stream) {
+      if (!stream.next) stream.next = stream.reader->next();
+      if (!stream.next) break;
+      if (of_stream == kEventsPerStream) {
+        more = true;
+        break;
+      }
+      if (handled == kEventsPerBatch || full() ||
+          (handled > 0 && baton_.request_waits() && Clock::now() - began >= kBatchWhileRequestsWait))
+        return true;
+      ++handled;
+      if (!handle(stream, index, *stream.next)) return true;
+      stream.next = nullptr;
+    }
+  }
+  return more;
+}
+
+bool Lane::handle(StreamState& stream, std::size_t index, const Record& record) {
+  if (record.kind == RecordKind::Dispatch && record.type < instance_->by_type.size() &&
+      !instance_->by_type[record.type].empty()) {
+    const bool suspect = suspect_ && suspect_->stream == stream.stream && suspect_->position == record.position;
+    const CrashedEvent* crashed = crashed_on(stream, record);
+    const bool own_unit = apart(stream, record) || crashed;
+    if (suspect || own_unit) {  // alone, so that nothing else goes down with it
+      seal_events();
+      if (!settle()) return false;
+    }
+    if (condemned_ && condemned_->first.stream == stream.stream && condemned_->first.position == record.position)
+      return to_dead_letters(stream, index, record, condemned_->second);
+    if (crashed && crashed->dead) return to_dead_letters(stream, index, record, crashed->text);
+    const bool failed = call_handlers(stream, record) < 0;
+    if (!failed) {
+      unit_->keep();
+      ++unit_->events;
+      ++events_;
+      if (own_unit) {
+        unit_->advance(index, stream.stream, record.position);
+        seal_events();
+        settle();
+      }
+    }
+    if (own_unit && writer_.failure() == UnitWriter::Failure::Data) {
+      condemned_ = {{stream.stream, record.position}, writer_.status().error};
+      return false;
+    }
+    if (failed) {
+      event_failed(stream, index, record);
+      return false;
+    }
+    if (own_unit && writer_.failure() != UnitWriter::Failure::None) return false;
+    if (suspect) suspect_.reset();
+    dead_in_a_row_ = 0;
+  }
+  unit_->advance(index, stream.stream, record.position);
+  stream.handled = record.position;
+  stream.handled_us = record.received_us;
+  return true;
+}
+
+tl_status Lane::call_handlers(StreamState& stream, const Record& record) {
+  Turn& turn = *event_turn_;
+  turn.next_event(record, stream.stream);
+  tl_event event{sizeof(tl_event),
+                 record.type,
+                 record.position.value,
+                 record.guild,
+                 record.channel,
+                 record.user,
+                 record.id,
+                 record.happened_us ? record.happened_us : record.received_us,
+                 record.received_us,
+                 stream.stream.id,
+                 record.flags | (record.position <= stream.delivered ? std::uint32_t{TL_EVENT_REPLAY} : 0u),
+                 {record.data.data(), record.data.size()}};
+  stream.delivered = std::max(stream.delivered, record.position);
+  const TurnScope scope(turn);
+  const InPlugin inside(instance_->crash_identity.get(), stream.stream, record.position, record.type);
+  const std::size_t mark = unit_->mark();
+  tl_status status = TL_OK;
+  for (const Subscription* subscription : instance_->by_type[record.type]) {
+    if (!passes(*subscription, record)) continue;
+    try {
+      status = subscription->handle(subscription->self, turn.id, &event);
+    } catch (...) {
+      status = turn.fail(TL_FAILED, "the handler let an exception out, which must not happen");
+    }
+    turn.end_step();
+    if (status < 0 || turn.store_away) {
+      status = status < 0 ? status : TL_UNAVAILABLE;
+      break;
+    }
+  }
+  if (status < 0 && !unit_->in_transaction) unit_->undo_to(mark);
+  turn.end();
+  return status;
+}
+
+/// What precedes is sealed, its own effects are undone, it is tried once more on a new instance, then it goes to the
+/// dead letters.
+void Lane::event_failed(StreamState& stream, std::size_t index, const Record& record) {
+  const std::string error = event_turn_->error.empty() ? "the handler failed without a text" : event_turn_->error;
+  const std::string name(event_name(record.type));
+  if (writer_.failure() != UnitWriter::Failure::None) {  // not its fault; run() goes back
+    event_turn_->store_away = false;
+    return;
+  }
+  if (event_turn_->store_away) {
+    event_turn_->store_away = false;
+    pause("the store is away: " + error);
+    return;
+  }
+  const bool second = suspect_ && suspect_->stream == stream.stream && suspect_->position == record.position;
+  {
+    std::lock_guard lock(status_mutex_);
+    ++status_.failures;
+  }
+  log(second ? Level::Error : Level::Warn, "plugin " + plugin_,
+      second ? "a handler failed again on the same event; it goes to the dead letters"
+             : "a handler failed; the event is tried once more on a new instance",
+      {{"event", name}, {"position", record.position.text()}, {"shard", stream.stream.id}, {"error", error}});
+  if (unit_->in_transaction) {
+    // Its SQL is mixed with that of earlier events in one transaction: all of it is replayed.
+    writer_.abandon_transaction();
+    unit_ = std::make_unique<Unit>();
+  } else {
+    seal_events();
+    if (!settle()) return;
+  }
+  if (second) {
+    if (dead_in_a_row_ >= 2 && error == dead_error_) {
+      // Not the event's fault, it seems. Nothing is skipped: the lane stands before it and tries again from time to
+      // time.
+      pause("three events in a row failed with: " + error);
+      return;
+    }
+    if (!to_dead_letters(stream, index, record, error)) return;
+  } else {
+    suspect_ = {stream.stream, record.position};
+  }
+  go_back(error);
+}
+
+bool Lane::to_dead_letters(StreamState& stream, std::size_t index, const Record& record, std::string error) {
+  unit_->add_dead_letter(
+      {"event", stream.stream, record.position, std::string(event_name(record.type)), error, std::string(record.data)});
+  unit_->advance(index, stream.stream, record.position);
+  unit_->needs_sync = true;
+  seal_events();
+  if (!settle()) return false;
+  stream.handled = record.position;
+  stream.handled_us = record.received_us;
+  suspect_.reset();
+  condemned_.reset();
+  dead_in_a_row_ = error == dead_error_ ? dead_in_a_row_ + 1 : 1;
+  dead_error_ = std::move(error);
+  std::lock_guard lock(status_mutex_);
+  ++status_.dead_letters;
+  return true;
+}
+
+/// Rows of some event were refused: from here to where the lane is each event has a unit of its own. False: that was
+/// done already, and nothing came of it.
+bool Lane::take_apart() {
+  auto committed = writer_.committed();
+  const auto same = [](const StoredPosition& a, const StoredPosition& b) {
+    return a.stream == b.stream && a.position == b.position;
+  };
+  const bool again = !apart_until_.empty() &&
+                     std::equal(committed.begin(), committed.end(), apart_from_.begin(), apart_from_.end(), same);
+  apart_from_ = std::move(committed);
+  apart_until_.clear();
+  if (again) return false;
+  for (const StreamState& stream : streams_)
+    apart_until_.push_back({stream.stream, std::max(stream.handled, stream.delivered)});
+  return true;
+}
+
+bool Lane::apart(const StreamState& stream, const Record& record) const {
+  for (const StoredPosition& until : apart_until_)
+    if (until.stream == stream.stream) return record.position <= until.position;
+  return false;
+}
+
+const CrashedEvent* Lane::crashed_on(const StreamState& stream, const Record& record) const {
+  for (const CrashedEvent& event : crashed_events_)
+    if (event.position == record.position && event.stream == stream.stream) return &event;
+  return nullptr;
+}
+
+bool Lane::full() const {
+  return unit_->events >= kUnitEventsMax || unit_->rows() >= kUnitRowsMax || unit_->bytes() >= kUnitBytesMax;
+}
+
+bool Lane::time_to_seal(bool more) const {
+  const bool moved = !unit_->positions().empty();
+  if (!unit_->has_effects()) return moved && Clock::now() - last_seal_ >= kIdlePositionsEvery;
+  if (full()) return true;
+  if (unit_->in_transaction && !more) return true;  // an open transaction holds locks
+  const std::int64_t every =
+      instance_ && instance_->ledger.commit_every_us ? instance_->ledger.commit_every_us : kCommitEveryUs;
+  return Clock::now() - last_seal_ >=
+         std::chrono::microseconds(unit_->in_transaction ? std::min(every, kCommitEveryUs) : every);
+}
+
+Lane::Clock::time_point Lane::next_wake() const {
+  const auto now = Clock::now();
+  if (!instance_) return std::clamp(retry_at_, now + std::chrono::milliseconds(10), now + kIdlePositionsEvery);
+  if (writer_.waiting() > 0) return now + kIdlePositionsEvery;  // the commit rings
+  if (unit_->has_effects()) {
+    const std::int64_t every = instance_->ledger.commit_every_us ? instance_->ledger.commit_every_us : kCommitEveryUs;
+    return last_seal_ + std::chrono::microseconds(every);
+  }
+  return unit_->positions().empty() ? now + kIdlePositionsEvery : last_seal_ + kIdlePositionsEvery;
+}
+
+void Lane::seal_events() {
+  if (!unit_->has_effects() && unit_->positions().empty()) return;
+  writer_.seal(std::move(unit_));
+  unit_ = std::make_unique<Unit>();
+  last_seal_ = Clock::now();
+}
+
+bool Lane::settle(Clock::time_point until) { return writer_.wait_below(0, until); }
+
+void Lane::drop_instance() {
+  if (!instance_) return;
+  instance_->cancelled = true;
+  std::shared_ptr<Instance> last;
+  {
+    std::lock_guard lock(instance_mutex_);
+    last = std::move(instance_);
+  }
+  requests_changed_.notify_all();
+  event_turn_->instance = nullptr;
+}  // destroyed here, holding the baton, unless a request still runs in it; then by the request
+
+void Lane::begin_instance(std::shared_ptr<Instance> instance) {
+  instance->lane = this;
+  Connection* connection = writer_.connection();
+  if (!connection) throw StoreError(StoreError::Kind::Away, "", "the store is not ready: " + writer_.status().error);
+  instance->bind(*connection);
+  reopen_readers();
+  event_turn_->instance = instance.get();
+  {
+    std::lock_guard lock(instance_mutex_);
+    instance_ = instance;
+  }
+  paused_why_.clear();
+  // on_start comes before anything else of the instance, requests included.
+  baton_.hold_requests();
+  std::string failed;
+  for (const EntrySpec& entry : instance->ledger.entries) {
+    if (entry.kind != TL_START) continue;
+    RequestCall call;
+    call.kind = TL_START;
+    UnitWriter::Ticket ticket = 0;
+    const RequestAnswer answer = run_request(instance, entry, call, ticket);
+    if (answer.status < 0) {
+      failed = "it failed to start: " + answer.error;
+    } else if (ticket && writer_.wait(ticket, Clock::time_point::max(), &failed) != UnitWriter::Outcome::Committed) {
+      failed = "it failed to start: " + failed;
+    }
+    if (!failed.empty()) break;
+  }
+  baton_.admit_requests();
+  if (!failed.empty()) {
+    instance.reset();
+    drop_instance();
+    throw PluginError(failed);
+  }
+  if (context_.on_started) context_.on_started(*this);
+}
+
+void Lane::go_back(std::string_view why) {
+  {
+    std::lock_guard lock(status_mutex_);
+    ++status_.went_back;
+  }
+  log_debug("plugin " + plugin_, "going back to the committed position with a new instance",
+            {{"because", std::string(why)}});
+  drop_instance();
+  writer_.abandon_transaction();
+  unit_ = std::make_unique<Unit>();
+  if (ending_) {
+    retry_at_ = Clock::time_point::max();
+    return;
+  }
+  try {
+    writer_.claim(owner_, owners_);
+    begin_instance(factory_());
+  } catch (const std::exception& error) {
+    pause(error.what());
+  }
+}
+
+/// The lane stands; what it staged is forgotten and comes again when it goes on.
+void Lane::pause(std::string why) {
+  // Grows while one pause follows the other.
+  if (Clock::now() - std::min(retry_at_, Clock::now()) > 2 * kRetryMax) retry_delay_ = {};
+  retry_delay_ = std::clamp(retry_delay_ * 2, kRetryFirst, kRetryMax);
+  retry_at_ = Clock::now() + retry_delay_;
+  log_error("plugin " + plugin_, "paused; its events wait in the journal",
+            {{"because", why}, {"again_in_s", retry_delay_.count() / 1000}});
+  paused_why_ = std::move(why);
+  drop_instance();
+  writer_.abandon_transaction();
+  unit_ = std::make_unique<Unit>();
+}
+
+void Lane::reopen_readers() {
+  const auto committed = writer_.committed();
+  for (StreamState& stream : streams_) {
+    Position from;
+    for (const StoredPosition& position : committed)
+      if (position.stream == stream.stream) from = position.position;
+    stream.next = nullptr;
+    stream.reader = stream.journal->read_after(from);
+    stream.handled = from;
+  }
+}
+
+void Lane::run_tasks() {
+  std::vector<std::shared_ptr<Task>> tasks;
+  {
+    std::lock_guard lock(tasks_mutex_);
+    tasks.swap(tasks_);
+    std::erase_if(tasks, [](const auto& task) { return task->dropped; });
+    for (const auto& task : tasks) task->begun = true;
+  }
+  for (const auto& task : tasks) {
+    std::exception_ptr error;
+    try {
+      task->run();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    std::lock_guard lock(tasks_mutex_);
+    task->error = std::move(error);
+    task->finished = true;
+    tasks_changed_.notify_all();
+  }
+}
+
+void Lane::publish_status(const char* state) {
+  std::lock_guard lock(status_mutex_);
+  status_.state = state;
+  status_.why = instance_ ? "" : paused_why_;
+  status_.generation = generation_;
+  status_.events = events_;
+  status_.streams.resize(streams_.size());
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    status_.streams[i].stream = streams_[i].stream;
+    status_.streams[i].position = streams_[i].handled;
+    status_.streams[i].handled_us = streams_[i].handled_us;
+  }
+}
+
+}  // namespace trellis::host

@@ -1,0 +1,251 @@
+// The lane of one plugin: its events in order, its requests beside them, one baton, and units of work that are
+// committed with the positions of the events they came from. Going back, for whatever reason, is one path: drop the
+// instance, make a new one at the committed position.
+#pragma once
+#include <atomic>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cache/cache.hpp"
+#include "crash/crashed_event.hpp"
+#include "journal/doorbell.hpp"
+#include "journal/journal.hpp"
+#include "lanes/baton.hpp"
+#include "lanes/instance.hpp"
+#include "lanes/turn.hpp"
+#include "lanes/unit_writer.hpp"
+
+namespace trellis::host {
+
+/// What a request is asked with.
+struct RequestCall {
+  std::uint32_t kind = TL_METHOD;
+  std::string name;
+  boost::json::value args;                       // an object of declared parameters
+  std::string key;                               // job
+  boost::json::value progress;                   // job
+  bool scheduled = false;                        // job: its run is due by its schedule, not started by the plugin
+  std::int64_t due_us = 0;                       // job
+  std::int64_t deadline_us = 0;                  // 0: none
+  int depth = 0;                                 // of service calls
+  std::function<void(Unit&)> at_end;             // stages into the last unit, when the handler succeeded
+  std::shared_ptr<std::atomic<bool>> cancelled;  // true: its waits end with TL_CANCELLED; may be null
+};
+
+/// What lanes need of the host.
+struct LaneContext {
+  Cache& cache;
+  bool postgresql = false;
+  UnitWriter::Post post_write;  // onto the writer pool
+  std::function<std::int64_t()> now_us;
+  std::function<std::uint64_t()> new_owner;  // a number no generation had before
+  /// Calls another plugin's method on this thread.
+  std::function<RequestAnswer(const std::string& plugin, const RequestCall&)> call_plugin;
+  /// An instance runs (after its on_start), or committed changes of its jobs.
+  std::function<void(Lane&)> on_started;
+  std::function<void(Lane&, const std::vector<Unit::JobChange>&)> on_job_changes;
+  /// A request's sleep, by another clock than the steady one; false: it was cancelled. May be null.
+  std::function<bool(const Turn&, std::int64_t us)> sleep = nullptr;
+  /// A request waits, and what it had staged is in the store. [without the baton] May be null.
+  std::function<void(const Turn&)> on_step = nullptr;
+  /// On which events the plugin crashed earlier runs. May be null.
+  std::function<std::vector<CrashedEvent>(const std::string& plugin)> crashed_events = nullptr;
+};
+
+class Lane : public std::enable_shared_from_this<Lane> {
+ public:
+  using Factory = std::function<std::shared_ptr<Instance>()>;  // throws PluginError
+
+  Lane(std::string plugin, std::unique_ptr<Namespace>, LaneContext&);
+  /// stop() first.
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  const std::string& plugin() const { return plugin_; }
+
+  // ---- life. [the manager's thread] ----
+
+  /// Starts the thread with a first generation: claims the plugin's row, binds tables, runs on_start, reads on from the
+  /// committed position. Throws PluginError or StoreError when the first instance does not start; nothing runs then.
+  void start(std::shared_ptr<Instance> first, Factory, std::uint64_t generation);
+  /// Events of this stream come to the plugin from now on: from its committed position, else from the tail, which is
+  /// committed first. Waits for that.
+  void attach(Journal&);
+  /// Replaces the running generation: holds requests, gives running ones `grace`, commits, starts the new one at the
+  /// committed position. When that does not start, the old factory makes a new instance of the old code, and the reason
+  /// is thrown. Events wait in the journal meanwhile.
+  void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace);
+  /// Ends waits, commits what is staged until the deadline, ends the thread. False: not everything could be committed
+  /// (it is replayed at the next start).
+  bool stop(std::chrono::steady_clock::time_point deadline);
+  /// Ends it as a crash would: what is staged or sealed is lost, and replayed by the next lane. Waits for running
+  /// handlers.
+  void abandon();
+
+  // ---- requests. [any thread; runs the handler on it] ----
+  RequestAnswer request(const RequestCall&);
+  /// A unit of the host's own: what `change` stages is in the store when it returns.
+  RequestAnswer stage(const std::function<void(Unit&)>& change);
+  /// Waits look again whether they were cancelled.
+  void wake_waits();
+
+  // ---- [any thread] ----
+  struct StreamStatus {
+    Stream stream;
+    Position position;  // handled
+    Position committed;
+    std::int64_t handled_us = 0;  // when the last handled event was received
+  };
+  struct Status {
+    std::string state;  // running, paused, stopped
+    std::string why;
+    std::uint64_t generation = 0;
+    std::int64_t started_us = 0;
+    std::uint64_t events = 0, failures = 0, dead_letters = 0, went_back = 0, requests = 0;
+    UnitWriter::Status writer;
+    std::vector<StreamStatus> streams;
+  };
+  Status status() const;
+  std::vector<StoredPosition> durable_positions() const { return writer_.durable(); }
+  std::vector<StoredPosition> committed_positions() const { return writer_.committed(); }
+  /// Started runs and the last due times of scheduled jobs, for the scheduler. Throws StoreError.
+  struct JobState {
+    std::vector<StoredRun> runs;
+    std::map<std::string, std::int64_t> last_due;
+  };
+  JobState job_state() const;
+  std::vector<EntrySpec> jobs() const;
+  std::vector<EntrySpec> methods() const;
+
+  // ---- for turns. [whoever holds the baton] ----
+  Unit& event_unit() { return *unit_; }
+  UnitWriter& writer() { return writer_; }
+  LaneContext& context() { return context_; }
+  void seal_events();
+  tl_pending pending(const Turn&) const;
+  /// Ends the step, commits what it staged (and the events before it, when `all`), gives the baton back, runs `wait`,
+  /// takes it again.
+  tl_status yield(Turn&, bool all, const std::function<tl_status()>& wait);
+  /// For a yielding function: ends early when the instance is cancelled. True: slept to the end.
+  bool sleep(const Turn&, std::int64_t us);
+  /// A connection for reading beside the unit's, and back. Throws StoreError.
+  std::unique_ptr<Connection> take_reader() const;
+  void give_back(std::unique_ptr<Connection>) const;
+  /// Reads with one, and once more with a new one when it turns out that a kept one had been cut. Throws StoreError.
+  void with_reader(const std::function<void(std::unique_ptr<Connection>&)>& read) const;
+  /// A connection for reading what is committed, waiting for the store as long as the turn may; null: see turn.error.
+  Connection* connection(Turn&, bool in_transaction);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct StreamState {
+    Stream stream;
+    Journal* journal = nullptr;
+    std::unique_ptr<JournalReader> reader;
+    const Record* next = nullptr;  // read and not handled yet
+    Position delivered;            // the highest that was given to a handler in this process
+    Position handled;              // staged or committed
+    std::int64_t handled_us = 0;   // when that was received
+  };
+  struct Suspect {  // an event whose handler failed once
+    Stream stream;
+    Position position;
+  };
+
+  // lane.cpp: the lane's thread
+  void run();
+  bool batch();  // true: there is more to read
+  bool handle(StreamState&, std::size_t index, const Record&);
+  tl_status call_handlers(StreamState&, const Record&);
+  void event_failed(StreamState&, std::size_t index, const Record&);
+  bool to_dead_letters(StreamState&, std::size_t index, const Record&, std::string error);
+  bool take_apart();
+  bool apart(const StreamState&, const Record&) const;
+  const CrashedEvent* crashed_on(const StreamState&, const Record&) const;
+  bool full() const;
+  bool time_to_seal(bool more) const;
+  bool settle(Clock::time_point until = Clock::time_point::max());  // waits until everything sealed is in the store
+  void begin_instance(std::shared_ptr<Instance>);
+  void drop_instance();
+  void go_back(std::string_view why);
+  void pause(std::string why);
+  void reopen_readers();
+  void run_tasks();
+  void publish_status(const char* state);
+  Clock::time_point next_wake() const;
+
+  // lane_life.cpp: start, replace, stop
+  void on_lane(std::function<void()>, Clock::time_point until);
+  bool wait_for_requests(Clock::time_point until);
+  Instance* cancel_instance();
+
+  // lane_requests.cpp
+  RequestAnswer run_request(const std::shared_ptr<Instance>&, const EntrySpec&, const RequestCall&,
+                            UnitWriter::Ticket& ticket);
+
+  const std::string plugin_;
+  std::unique_ptr<Namespace> namespace_;
+  LaneContext& context_;
+  Baton baton_;
+  UnitWriter writer_;
+  Doorbell bell_;
+  std::unique_ptr<Turn> event_turn_;
+
+  mutable std::mutex instance_mutex_;   // for readers without the baton
+  std::shared_ptr<Instance> instance_;  // changed by the lane's thread, holding baton and mutex; null: paused
+  Factory factory_;
+  std::uint64_t generation_ = 0, owner_ = 0;
+  std::vector<std::uint64_t> owners_;  // all numbers this lane took the plugin's row with
+  std::unique_ptr<Unit> unit_;         // of events
+  std::vector<StreamState> streams_;
+  std::optional<Suspect> suspect_;
+  std::optional<std::pair<Suspect, std::string>>
+      condemned_;  // its rows were refused: to the dead letters, with the reason
+  std::vector<StoredPosition>
+      apart_until_;  // up to here each event has a unit of its own, to find the one whose rows are refused
+  std::vector<StoredPosition> apart_from_;  // what was committed when that began
+  std::vector<CrashedEvent> crashed_events_;
+  std::string dead_error_;  // of the last dead letters
+  int dead_in_a_row_ = 0;
+  std::size_t first_stream_ = 0;  // of the next batch
+  std::uint64_t events_ = 0;
+  Clock::time_point last_seal_{}, retry_at_{};
+  std::chrono::milliseconds retry_delay_{0};
+  std::string paused_why_;
+
+  mutable std::mutex requests_mutex_;
+  std::condition_variable requests_changed_;
+  int requests_running_ = 0;
+  bool ended_ = false;  // the thread
+
+  struct Task {
+    std::function<void()> run;
+    std::exception_ptr error;  // what it threw
+    bool begun = false, dropped = false, finished = false;
+  };
+  std::mutex tasks_mutex_;
+  std::condition_variable tasks_changed_;
+  std::vector<std::shared_ptr<Task>> tasks_;
+  std::atomic<bool> ending_ = false;    // no new instance any more
+  std::atomic<bool> stopping_ = false;  // the thread ends
+  std::shared_ptr<Lane> self_;          // it could not be ended, so it must not be destroyed
+  std::thread thread_;
+
+  mutable std::mutex readers_mutex_;
+  mutable std::vector<std::unique_ptr<Connection>> readers_;
+
+  mutable std::mutex status_mutex_;
+  Status status_;
+};
+
+}  // namespace trellis::host

@@ -1,0 +1,68 @@
+// What one instance of a plugin declared in its Setup. Nobody ever unregisters: it goes with the instance.
+#pragma once
+#include <trellis/abi.h>
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/store.hpp"
+
+namespace trellis::host {
+
+struct Subscription {
+  std::uint32_t type = 0;  // event_type()
+  std::string type_name;
+  std::uint32_t flags = 0;                      // TL_GUILDS_ONLY, TL_NO_BOTS
+  std::vector<std::uint64_t> guilds, channels;  // sorted; empty: all
+  tl_on_event handle = nullptr;
+  void* self = nullptr;
+};
+
+struct ParamSpec {
+  std::string name, text;
+  std::uint32_t value_kind = TL_TEXT;
+  bool required = false;
+  double min = 0, max = 0;
+  std::vector<std::string> choices;
+  tl_on_request suggest = nullptr;
+  void* self = nullptr;
+};
+
+/// A command, component, form, route, method, job or start.
+struct EntrySpec {
+  std::uint32_t kind = 0;  // TL_START ...
+  std::string name, text, schedule, zone;
+  std::vector<ParamSpec> params;
+  std::uint64_t permissions = 0;
+  std::uint32_t flags = 0;  // TL_ENTRY_*
+  std::uint32_t at_once = 1, at_once_per_group = 0, limit_count = 0, limit_per = 0;
+  std::int64_t limit_window_us = 0, timeout_us = 0;
+  tl_on_request handle = nullptr;
+  void* self = nullptr;
+};
+
+struct MetricSpec {
+  std::uint32_t kind = 0;
+  std::string name, help;
+  std::vector<std::string> labels;
+};
+
+struct Ledger {
+  std::vector<Subscription> subscriptions;
+  std::vector<EntrySpec> entries;
+  std::vector<TableShape> tables;
+  std::vector<MetricSpec> metrics;
+  std::set<std::string> needs;       // "intent:MESSAGE_CONTENT", "cache:voice_states"
+  std::int64_t commit_every_us = 0;  // 0: the host's default
+
+  const EntrySpec* find(std::uint32_t kind, std::string_view name) const {
+    for (const EntrySpec& entry : entries)
+      if (entry.kind == kind && entry.name == name) return &entry;
+    return nullptr;
+  }
+};
+
+}  // namespace trellis::host

@@ -1,0 +1,69 @@
+// What belongs to no plugin, in the store's namespace "trellis": which host owns the database, gateway sessions, what
+// the operator switched on and off.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crash/judge.hpp"
+#include "journal/journal.hpp"
+#include "store/store.hpp"
+
+namespace trellis::host {
+
+/// [any thread; one call at a time inside]
+class HostNamespace {
+ public:
+  /// Creates the tables. Throws StoreError.
+  HostNamespace(Store&, std::string host_id);
+  ~HostNamespace();
+
+  /// Takes the host row, which says until when (by the database's clock) its owner is alive. Throws Occupied while
+  /// another host's time lies in the future, unless `take_over`. A restart of the same host takes it at once.
+  void claim(const std::string& name, bool take_over);
+  /// To be called every 5 s. False: another host has taken it.
+  bool renew();
+  void release() noexcept;
+
+  void save_session(Stream, const Session&);
+  /// The highest epoch of any session.
+  std::uint32_t highest_epoch();
+
+  struct Override {
+    std::string plugin;
+    bool enabled = false;
+    std::int64_t since_us = 0;
+  };
+  std::vector<Override> overrides();
+  void set_override(const std::string& plugin, bool enabled);
+  void forget_override(const std::string& plugin);
+
+  std::vector<StoredCrash> crashes();
+  /// Of this place; puts the plugin into quarantine too when `why_quarantine` is not empty.
+  void save_crash(const StoredCrash&, const std::string& why_quarantine);
+  /// Those before this time, unless their plugin is in quarantine.
+  void forget_crashes(std::int64_t before_us);
+  struct Quarantine {
+    std::string plugin, why;
+    std::int64_t since_us = 0;
+  };
+  std::vector<Quarantine> quarantines();
+  /// Its crashes do not count towards the next quarantine. False: it was not in one.
+  bool release(const std::string& plugin);
+
+ private:
+  Connection& connection();
+  template <class F>
+  auto with_connection(F&& run);
+
+  std::mutex mutex_;
+  const bool postgresql_;
+  const std::string host_id_;
+  std::unique_ptr<Namespace> namespace_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace trellis::host

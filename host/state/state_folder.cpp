@@ -1,0 +1,60 @@
+#include "state/state_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <system_error>
+
+namespace trellis::host {
+
+namespace {
+
+std::string first_line(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+std::string random_name() {
+  unsigned char bytes[16];
+  if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  std::string name;
+  for (unsigned char byte : bytes) name += fmt::format("{:02x}", byte);
+  return name;
+}
+
+}  // namespace
+
+StateFolder::StateFolder(std::filesystem::path path) : path_(std::filesystem::absolute(path)) {
+  std::filesystem::create_directories(path_);
+  std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
+  const auto lock_file = path_ / "lock";
+  lock_ = ::open(lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) throw std::system_error(errno, std::generic_category(), lock_file.string());
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const std::string owner = first_line(lock_file);
+    ::close(lock_);
+    throw Occupied(fmt::format(
+        "the state directory {} is used by another host ({}); stop that one, or give this one another state.dir",
+        path_.string(), owner.empty() ? "unknown process" : owner));
+  }
+  const std::string owner = fmt::format("process {}\n", ::getpid());
+  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0)
+    throw std::system_error(errno, std::generic_category(), lock_file.string());
+  const auto id_file = path_ / "host_id";
+  host_id_ = first_line(id_file);
+  if (host_id_.size() == 32) return;
+  host_id_ = random_name();
+  std::ofstream(id_file) << host_id_ << '\n';
+}
+
+StateFolder::~StateFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+}  // namespace trellis::host
