@@ -1,0 +1,61 @@
+#!/bin/bash
+# test.sh [CTEST ARGUMENTS...] : installs what is missing (packages.txt), builds, and runs the tests: everything on an
+# optimised build, then with AddressSanitizer and UndefinedBehaviorSanitizer, then what is labelled tsan with
+# ThreadSanitizer. A PostgreSQL and a Redis are started for them.
+#
+#   cmake/test.sh                    everything but the long tests
+#   cmake/test.sh -R Kill            tests whose name fits; arguments go to ctest
+#   cmake/test.sh -L long            the long tests
+#   TRELLIS_PRESETS="release" cmake/test.sh     fewer builds; the default is "release asan tsan"
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'test.sh: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Tests that a build is not for: compilers and other programs are not checked again under a sanitizer, and the timing
+# of a saturated gateway says nothing there.
+excluded() {
+  case $1 in
+    release) echo 'long' ;;
+    asan) echo 'long|simulator_node' ;;
+    tsan) echo 'long' ;;
+  esac
+}
+
+bash cmake/install.sh || die "the packages of cmake/packages.txt could not be installed"
+command -v node >/dev/null || die "node is missing: install the package nodejs"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || die "PostgreSQL is missing: install the package postgresql"
+
+labels_given=no
+for argument in "$@"; do
+  case $argument in -L | -L* | --label-regex*) labels_given=yes ;; esac
+done
+
+# Address randomisation with more bits than ThreadSanitizer of this age can place.
+without_randomisation() { if [ "$1" = tsan ]; then setarch "$(uname -m)" -R "${@:2}"; else "${@:2}"; fi; }
+
+result=0
+ran=no
+for preset in ${TRELLIS_PRESETS:-release asan tsan}; do
+  cmake --preset "$preset" ${CMAKE_ARGS:-} >"/tmp/trellis-configure.$$" 2>&1 || { cat "/tmp/trellis-configure.$$" >&2; rm -f "/tmp/trellis-configure.$$"; die "cmake --preset $preset failed"; }
+  rm -f "/tmp/trellis-configure.$$"
+  say "building $preset"
+  targets=()
+  [ "$preset" != tsan ] || targets=(--target tsan-tests)
+  cmake --build --preset "$preset" "${targets[@]}" || die "the build of $preset failed"
+  arguments=("$@")
+  [ "$labels_given" = yes ] || arguments+=(-LE "$(excluded "$preset")")
+  [ "$preset" != tsan ] || arguments+=(-L tsan)
+  # Not every build has a test that fits the arguments.
+  count=$(ctest --preset "$preset" -N --no-tests=ignore "${arguments[@]}" | sed -n 's/^Total Tests: //p')
+  if [ "${count:-0}" = 0 ]; then
+    say "$preset: no test fits"
+    continue
+  fi
+  ran=yes
+  say "$preset: $count tests"
+  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error -j2 "${arguments[@]}" || result=1
+done
+[ "$ran" = yes ] || die "no test fits: $*"
+exit $result

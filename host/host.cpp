@@ -1,0 +1,381 @@
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <future>
+#include <iostream>
+
+#include "abi/tables.hpp"
+#include "admin/command_line.hpp"
+#include "gateway/intents.hpp"
+#include "host_impl.hpp"
+#include "journal/event_types.hpp"
+#include "log/log.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+constexpr std::chrono::seconds kRenewEvery{5}, kSnapshotEvery{30}, kReleaseEvery{1};
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return fmt::format("{} (process {})", name, ::getpid());
+}
+
+std::uint64_t default_budget(const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  return error ? 8ull << 30 : std::min<std::uint64_t>(8ull << 30, space.available / 4);
+}
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number)
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  return number;
+}
+
+}  // namespace
+
+std::int64_t wall_clock_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Host::Host(Config config, CommandLine command_line, std::vector<PluginConfig> plugins)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(command_line), std::move(plugins))) {}
+Host::~Host() = default;
+int Host::run() { return impl_->run(); }
+
+Host::Impl::Impl(Config given, CommandLine options, std::vector<PluginConfig> plugins)
+    : config(std::move(given)),
+      command_line(std::move(options)),
+      plugin_configs(std::move(plugins)),
+      started_us(wall_clock_us()) {}
+
+int Host::Impl::run() {
+  io_work.emplace(io.get_executor());
+  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+  std::function<void(const boost::system::error_code&, int)> on_signal = [&](const boost::system::error_code& error,
+                                                                             int number) {
+    if (error) return;
+    if (stop_asked()) {  // the operator has no patience left; everything that was committed is safe
+      std::_Exit(kExitFailed);
+    }
+    ask_to_stop(kExitOk, number == SIGINT ? "interrupted" : "asked to end");
+    signals.async_wait(on_signal);
+  };
+  signals.async_wait(on_signal);
+  io_thread = std::thread([this] { io.run(); });
+  try {
+    start();
+    if (connect_gateway()) wait_for_stop(std::chrono::milliseconds::max());
+  } catch (const Occupied& error) {
+    ask_to_stop(kExitOccupied, error.what());
+  } catch (const StoreError& error) {
+    ask_to_stop(kExitStore, fmt::format("the store {} cannot be used: {}",
+                                        store ? store->printable_url() : config.store.url, error.what()));
+  } catch (const PluginError& error) {
+    ask_to_stop(kExitPlugin, error.what());
+  } catch (const DiscordError& error) {
+    ask_to_stop(kExitDiscord, error.what());
+  } catch (const std::exception& error) {
+    ask_to_stop(kExitFailed, error.what());
+  }
+  if (exit_code == kExitOk)
+    log_info("host", "stopping", {{"because", stop_reason}});
+  else
+    std::cerr << "trellis: " << stop_reason << std::endl;
+  shut_down();
+  io_work.reset();
+  io.stop();
+  io_thread.join();
+  return exit_code;
+}
+
+void Host::Impl::start() {
+  state.emplace(config.state.dir);
+  store = open_store(config.store.url);
+  host_namespace = std::make_unique<HostNamespace>(*store, state->host_id());
+  host_namespace->claim(host_name(), command_line.take_over);
+  epoch_floor = host_namespace->highest_epoch();
+  note_last_crash();
+
+  lanes.postgresql = store->is_postgresql();
+  lanes.post_write = [this](std::function<void()> run) { boost::asio::post(writers, std::move(run)); };
+  lanes.now_us = wall_clock_us;
+  lanes.new_owner = [] { return random_number() >> 1; };  // fits a BIGINT
+  lanes.call_plugin = [this](const std::string& plugin, const RequestCall& call) {
+    return manager->call(plugin, call);
+  };
+  lanes.on_started = [this](Lane& lane) { scheduler->plugin_started(lane); };
+  lanes.on_job_changes = [this](Lane& lane, const std::vector<Unit::JobChange>& changes) {
+    scheduler->runs_changed(lane, changes);
+  };
+  lanes.crashed_events = [this](const std::string& plugin) { return crashes->events(plugin); };
+  services.find_table = find_abi_table;
+  services.now_us = wall_clock_us;
+  services.check_schedule = Scheduler::check;
+  services.has = [this](std::string_view what) { return what == (store->is_postgresql() ? "postgresql" : "sqlite"); };
+  services.metric = [this](const MetricSpec& spec) {
+    return metrics.family(static_cast<Metrics::Kind>(spec.kind), spec.name, spec.help, spec.labels);
+  };
+  services.count = [this](std::uint64_t metric, double value, std::vector<std::string> labels) {
+    const std::vector<std::string_view> views(labels.begin(), labels.end());
+    metrics.set(metric, value, views);
+  };
+  scheduler = std::make_unique<Scheduler>(SchedulerOptions{
+      wall_clock_us, [this](std::function<void()> run) { boost::asio::post(requests, std::move(run)); },
+      [this] { return guilds_known(); }, true});
+  cache.on_whole([this](Stream) { scheduler->look_again(); });
+
+  ManagerOptions options;
+  options.plugins_folder = plugin_folder(config);
+  options.generations_folder = state->generations();
+  options.grace = config.reload.grace;
+  options.probe = true;
+  manager = std::make_unique<PluginManager>(options, *store, lanes, services);
+  control_server =
+      std::make_unique<ControlServer>(state->socket(), [this](const auto& words) { return control(words); });
+
+  std::map<std::string, bool> overrides;
+  for (const auto& override : host_namespace->overrides()) {
+    overrides[override.plugin] = override.enabled;
+    if (!override.enabled)
+      log_warn("host",
+               "a plugin is switched off by an earlier `trellis ctl plugin disable`; `enable --forget` clears that",
+               {{"plugin", override.plugin}});
+  }
+  for (const PluginConfig& plugin : plugin_configs)
+    if (const auto found = overrides.find(plugin.id); found == overrides.end() || found->second)
+      if (may_start(plugin)) manager->load(plugin);
+  if (plugin_configs.empty()) log_warn("host", "no plugin is enabled; enable one in plugins.conf");
+  manager->on_needs_changed([this] { needs_changed(); });
+  needs_changed();
+  intents = manager->needs().intents;
+  log_info("host", "started",
+           {{"store", store->printable_url()},
+            {"state", state->path().string()},
+            {"intents", fmt::format("{}", fmt::join(intent_names(intents), " "))}});
+  maintenance = std::thread([this] { keep_going(); });
+}
+
+/// The filter is the union over all plugins and the cache; no shard connects before it is known.
+void Host::Impl::needs_changed() {
+  const GatewayNeeds needs = manager->needs();
+  cache.keep_voice_states(needs.voice_states);
+  cache.keep_member_counts(needs.member_counts);
+  bool changed = false;
+  for (std::uint32_t type = 1; type < kEventTypesMax; ++type) {
+    const bool wanted = needs.types.contains(type) || cache.wants(type);
+    changed = filter.wanted[type].exchange(wanted) != wanted || changed;
+  }
+  std::lock_guard lock(lines_mutex);
+  if (changed)
+    for (const Line& line : lines)
+      if (line.shard) boost::asio::post(io, [shard = line.shard.get()] { shard->filter_changed(); });
+  if (intents != 0 && (needs.intents & ~intents) != 0)
+    log_warn("host", "a plugin needs intents that the running session does not have; they come with the next start",
+             {{"intents", fmt::format("{}", fmt::join(intent_names(needs.intents & ~intents), " "))}});
+}
+
+bool Host::Impl::connect_gateway() {
+  std::chrono::milliseconds delay{1000};
+  while (!gateway) {
+    try {
+      gateway = get_gateway_bot(config.discord.api, config.discord.token, config.discord.ca_file.string());
+    } catch (const DiscordError& error) {
+      if (!error.may_retry()) throw;
+      log_error("discord", error.what(), {{"again_in_s", delay.count() / 1000}});
+      if (wait_for_stop(delay)) return false;
+      delay = std::min(delay * 2, std::chrono::milliseconds(60'000));
+    }
+  }
+  std::uint32_t shards = gateway->shards;
+  if (config.discord.shards != "auto") shards = static_cast<std::uint32_t>(std::stoul(config.discord.shards));
+  log_info("discord", "gateway found",
+           {{"url", gateway->url}, {"shards", shards}, {"identifies_left", gateway->session_remaining}});
+  const std::uint64_t budget = (config.journal.budget ? config.journal.budget : default_budget(state->path())) / shards;
+  std::filesystem::create_directories(state->cache());
+  for (std::uint32_t id = 0; id < shards; ++id) {
+    const Stream stream{id, shards};
+    Line line;
+    JournalOptions options;
+    options.folder = state->journal(id, shards);
+    options.segment_bytes = config.journal.segment;
+    options.budget_bytes = budget;
+    options.keep_us = config.journal.keep.count();
+    options.reserve_bytes = config.journal.reserve;
+    line.journal = std::make_unique<Journal>(options, stream);
+    std::string why;
+    const Position snapshot = cache.load(stream, state->cache(), why);
+    if (!why.empty() && line.journal->tail().value != 0)
+      log_warn("cache", "the snapshot cannot be used", {{"shard", id}, {"because", why}});
+    const auto reader = line.journal->read_after(snapshot);
+    while (const Record* record = reader->next())
+      if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
+    manager->attach(*line.journal);
+    ShardOptions shard;
+    shard.stream = stream;
+    shard.token = config.discord.token;
+    shard.intents = intents;
+    shard.gateway_url = gateway->url;
+    shard.ca_file = config.discord.ca_file.string();
+    shard.zlib_stream = config.discord.compress == "zlib-stream";
+    Shard::Hooks hooks;
+    hooks.on_session = [this, stream](const Session& session) {
+      epoch_floor = std::max(epoch_floor.load(), session.epoch);
+      host_namespace->save_session(stream, session);
+    };
+    hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
+    hooks.on_fatal = [this](int code, const std::string& text) {
+      ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
+    };
+    line.shard =
+        std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
+    std::lock_guard lock(lines_mutex);
+    lines.push_back(std::move(line));
+  }
+  scheduler->look_again();  // a snapshot may have made the cache whole
+  for (std::uint32_t id = 0; id < shards; ++id) {
+    // One IDENTIFY per 5 s and bucket (Discord docs, Gateway: Rate Limiting); those with a session to resume need none,
+    // but waiting does not hurt them.
+    boost::asio::post(io, [this, id] { lines[id].shard->start(); });
+    if ((id + 1) % std::max(gateway->max_concurrency, 1u) == 0 && id + 1 < shards &&
+        wait_for_stop(std::chrono::milliseconds(5200)))
+      return false;
+  }
+  return true;
+}
+
+void Host::Impl::keep_going() {
+  using Clock = std::chrono::steady_clock;
+  const auto sync_every = std::chrono::duration_cast<std::chrono::milliseconds>(config.journal.sync);
+  auto renew = Clock::now() + kRenewEvery, snapshot = Clock::now() + kSnapshotEvery,
+       release = Clock::now() + kReleaseEvery;
+  while (!wait_for_stop(sync_every)) {
+    std::vector<Journal*> journals;
+    {
+      std::lock_guard lock(lines_mutex);
+      for (const Line& line : lines) journals.push_back(line.journal.get());
+    }
+    for (Journal* journal : journals)
+      if (const auto error = journal->sync())
+        log_error("journal", "cannot be synced to the disk", {{"error", error.message()}});
+    const auto now = Clock::now();
+    if (now >= release) {
+      release = now + kReleaseEvery;
+      for (Journal* journal : journals) {
+        journal->release(manager->passed_by_all(journal->stream(), true));
+        cache.forget_gone(journal->stream(), manager->passed_by_all(journal->stream(), false));
+      }
+    }
+    if (now >= snapshot) {
+      snapshot = now + kSnapshotEvery;
+      for (Journal* journal : journals) {
+        try {
+          cache.save(journal->stream(), state->cache());
+        } catch (const std::exception& error) {
+          log_error("cache", "the snapshot cannot be written", {{"error", error.what()}});
+        }
+      }
+    }
+    if (now >= renew) {
+      renew = now + kRenewEvery;
+      try {
+        if (!host_namespace->renew())
+          ask_to_stop(kExitOccupied, "another host has taken the database over; this one stops");
+      } catch (const StoreError& error) {
+        log_warn("store", "the host row cannot be renewed", {{"error", error.what()}});
+      }
+    }
+  }
+}
+
+bool Host::Impl::guilds_known() const {
+  std::lock_guard lock(lines_mutex);
+  return !lines.empty() && std::all_of(lines.begin(), lines.end(),
+                                       [this](const Line& line) { return cache.whole(line.journal->stream()); });
+}
+
+/// Stop reading, commit every lane, close the gateway so that the session stays resumable.
+void Host::Impl::shut_down() {
+  const auto deadline = std::chrono::steady_clock::now() + config.shutdown.deadline;
+  control_server.reset();
+  if (scheduler) scheduler->stop();
+  std::vector<std::future<void>> closed;
+  for (Line& line : lines) {
+    auto done = std::make_shared<std::promise<void>>();
+    closed.push_back(done->get_future());
+    boost::asio::post(io, [&line, done] { line.shard->stop([done] { done->set_value(); }); });
+  }
+  for (auto& shard : closed) shard.wait_until(deadline);
+  bool clean = true;
+  if (manager) manager->stop_all(deadline, clean);
+  if (maintenance.joinable()) maintenance.join();
+  for (Line& line : lines) {
+    line.journal->sync();
+    try {
+      cache.save(line.journal->stream(), state->cache());
+    } catch (const std::exception& error) {
+      log_warn("cache", "the snapshot cannot be written; it is made again from the journal", {{"error", error.what()}});
+    }
+  }
+  if (!clean) {
+    // Threads of a handler that does not return cannot be joined; what is committed is safe, the rest is replayed.
+    log_error("host",
+              "stopped at the deadline with work left; it goes on from the committed positions at the next start");
+    if (host_namespace) host_namespace->release();
+    std::_Exit(exit_code == kExitOk ? kExitFailed : exit_code);
+  }
+  writers.join();
+  requests.join();
+  {
+    std::promise<void> gone;
+    boost::asio::post(io, [&] {
+      for (Line& line : lines) line.shard.reset();
+      gone.set_value();
+    });
+    gone.get_future().wait();
+  }
+  manager.reset();
+  scheduler.reset();
+  {
+    std::lock_guard lock(lines_mutex);
+    lines.clear();
+  }
+  if (host_namespace) host_namespace->release();
+  if (exit_code == kExitOk) log_info("host", "stopped");
+}
+
+void Host::Impl::ask_to_stop(int code, std::string why) {
+  {
+    std::lock_guard lock(stop_mutex);
+    if (stopping) return;
+    stopping = true;
+    exit_code = code;
+    stop_reason = std::move(why);
+  }
+  stop_changed.notify_all();
+}
+
+bool Host::Impl::stop_asked() const {
+  std::lock_guard lock(stop_mutex);
+  return stopping;
+}
+
+bool Host::Impl::wait_for_stop(std::chrono::milliseconds duration) {
+  std::unique_lock lock(stop_mutex);
+  if (duration == std::chrono::milliseconds::max()) {
+    stop_changed.wait(lock, [&] { return stopping; });
+    return true;
+  }
+  return stop_changed.wait_for(lock, duration, [&] { return stopping; });
+}
+
+}  // namespace trellis::host

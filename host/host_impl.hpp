@@ -1,0 +1,105 @@
+// The parts of a host, shared by what assembles them and what answers `trellis ctl`.
+#pragma once
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "admin/control_socket.hpp"
+#include "cache/cache.hpp"
+#include "crash/history.hpp"
+#include "crash/page.hpp"
+#include "discord/gateway_info.hpp"
+#include "gateway/shard.hpp"
+#include "host.hpp"
+#include "journal/journal.hpp"
+#include "metrics/metrics.hpp"
+#include "plugins/manager.hpp"
+#include "schedule/scheduler.hpp"
+#include "state/host_namespace.hpp"
+#include "state/state_folder.hpp"
+
+namespace trellis::host {
+
+struct Host::Impl {
+  Impl(Config, CommandLine, std::vector<PluginConfig>);
+
+  // host.cpp: life
+  int run();
+  void start();            // throws what the exit code is made of
+  bool connect_gateway();  // false: stopped meanwhile
+  void shut_down();
+  void keep_going();  // the maintenance thread
+  void needs_changed();
+  void ask_to_stop(int exit_code, std::string why);
+  bool stop_asked() const;
+  bool wait_for_stop(std::chrono::milliseconds);  // true: stop
+  bool guilds_known() const;
+
+  // host_crash.cpp
+  void note_last_crash();
+  bool may_start(const PluginConfig&) const;  // false: in quarantine, or left out by --safe
+
+  // host_control.cpp: `trellis ctl`
+  ControlAnswer control(const std::vector<std::string>& words);
+  ControlAnswer control_status(bool json);
+  ControlAnswer control_plugin(const std::vector<std::string>& words);
+  ControlAnswer control_call(const std::vector<std::string>& words);
+  PluginConfig configured(
+      const std::string& plugin) const;  // read again from plugins.conf; throws ConfigError, PluginError
+
+  const Config config;
+  const CommandLine command_line;
+  const std::vector<PluginConfig> plugin_configs;
+  const std::int64_t started_us;
+
+  std::optional<StateFolder> state;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<HostNamespace> host_namespace;
+  std::unique_ptr<CrashPage> crash_page;  // null: there is none
+  std::unique_ptr<CrashHistory> crashes;
+  Metrics metrics;
+  Cache cache;
+
+  // Threads outlive what posts to them; they are joined by shut_down().
+  boost::asio::thread_pool writers{4}, requests{8};
+  boost::asio::io_context io{1};
+  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
+  std::thread io_thread, maintenance;
+
+  LaneContext lanes{cache, false, {}, {}, {}, {}, {}, {}};
+  PluginServices services;
+  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<PluginManager> manager;
+  std::unique_ptr<ControlServer> control_server;
+
+  GatewayFilter filter;
+  std::uint64_t intents = 0;
+  struct Line {  // one stream
+    std::unique_ptr<Journal> journal;
+    std::unique_ptr<Shard> shard;
+  };
+  mutable std::mutex lines_mutex;
+  std::vector<Line> lines;
+  std::optional<GatewayInfo> gateway;
+  std::atomic<std::uint32_t> epoch_floor = 0;
+  std::atomic<std::uint64_t> owners = 0;
+
+  mutable std::mutex stop_mutex;
+  std::condition_variable stop_changed;
+  bool stopping = false;
+  int exit_code = 0;
+  std::string stop_reason;
+};
+
+std::int64_t wall_clock_us();
+
+}  // namespace trellis::host

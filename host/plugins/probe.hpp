@@ -1,0 +1,22 @@
+// A plugin's first run, in a child process: a crash or a hang in its constructors is a refusal, not an outage.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/document.hpp"
+
+namespace trellis::host {
+
+/// Loads the library in a child of this program, makes an instance with these settings, destroys it, unloads it. Throws
+/// PluginError: what it complained about, the signal that killed it, or that it did not end in time. `has`: what
+/// setup->has() says yes to.
+void probe_plugin(const std::filesystem::path& library, const Document& settings, const std::vector<std::string>& has,
+                  std::chrono::milliseconds limit = std::chrono::seconds(5));
+
+/// The child's side: what `trellis probe-plugin` does with the request on its standard input. The exit code; complaints
+/// are on the standard output.
+int answer_probe();
+
+}  // namespace trellis::host

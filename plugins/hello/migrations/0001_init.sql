@@ -1,0 +1,6 @@
+CREATE TABLE hello_counts (
+  guild_id BIGINT NOT NULL,
+  user_id BIGINT NOT NULL,
+  hellos BIGINT NOT NULL,
+  PRIMARY KEY (guild_id, user_id)
+);

@@ -1,0 +1,1 @@
+CREATE TABLE totals (guild_id BIGINT PRIMARY KEY, messages BIGINT NOT NULL);
