@@ -1,0 +1,106 @@
+// `trellis run --supervise` and --safe.
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <csignal>
+
+#include "crash_bench.hpp"
+
+namespace trellis::e2e {
+namespace {
+
+class SupervisorTest : public CrashBench {
+ protected:
+  SupervisorTest() : CrashBench("sqlite") {}
+  /// The host behind the supervisor; 0 while there is none.
+  pid_t child() const {
+    const std::string text = read_file(folder() / "state" / "lock");
+    const pid_t pid = text.starts_with("process ") ? std::stoi(text.substr(8)) : 0;
+    return pid > 0 && ::kill(pid, 0) == 0 ? pid : 0;
+  }
+  int starts_again() {
+    int count = 0;
+    const std::string text = host().err();
+    for (std::size_t at = 0; (at = text.find("it is started again in", at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
+};
+
+TEST_F(SupervisorTest, StartsAgainAndPassesSignalsOn) {
+  start_simulator({"--guilds", "1", "--total", "0"});
+  start_host({"--supervise"});
+  wait_for_host();
+  const pid_t first = child();
+  ASSERT_GT(first, 0);
+  EXPECT_NE(first, host().pid());
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  wait_until("another host runs", [&] { return child() > 0 && child() != first; }, [&] { return host().err(); });
+  wait_for_host();
+  const pid_t second = child();
+  EXPECT_EQ(starts_again(), 1);
+  EXPECT_NE(host().err().find("was killed by signal 9 (Killed); it is started again in 0.5 s"), std::string::npos)
+      << host().err();
+  for (const int number : {SIGTERM, SIGINT}) {
+    host().signal(number);
+    EXPECT_EQ(host().wait(), 0) << host().err();
+    EXPECT_EQ(child(), 0);
+    EXPECT_NE(host().err().find(number == SIGINT ? "interrupted" : "asked to end"), std::string::npos) << host().err();
+    if (number == SIGINT) break;
+    start_host({"--supervise"});
+    wait_for_host();
+  }
+  EXPECT_NE(second, 0);
+  EXPECT_EQ(starts_again(), 0);
+}
+
+TEST_F(SupervisorTest, TheHostDoesNotOutliveIt) {
+  start_simulator({"--guilds", "1", "--total", "0"});
+  start_host({"--supervise"});
+  wait_for_host();
+  ASSERT_GT(child(), 0);
+  kill_host();
+  wait_until("the host has ended too", [&] { return child() == 0; });
+  start_host();  // the state directory is free
+  wait_for_host();
+  stop_host();
+}
+
+TEST_F(SupervisorTest, WhatDoesNotGetBetterIsNotTriedAgain) {
+  // No simulator: it would not get that far.
+  Command command = host_command({"--supervise"});
+  command.environment.clear();
+  Finished ended = run_to_end(command);
+  EXPECT_EQ(ended.code, 4) << ended.err;
+  EXPECT_EQ(ended.err.find("started again"), std::string::npos) << ended.err;
+  ended = run_to_end(host_command({"--supervise", "--set", "no.such.key=1"}));
+  EXPECT_EQ(ended.code, 3) << ended.err;
+  plugins("[nobody]\n");
+  ended = run_to_end(host_command({"--supervise"}));
+  EXPECT_EQ(ended.code, 5) << ended.err;
+  EXPECT_EQ(ended.err.find("started again"), std::string::npos) << ended.err;
+}
+
+TEST_F(SupervisorTest, AFailureIsTriedAgainWithLongerPauses) {
+  // state.dir cannot be made: the host fails at run time.
+  start_host({"--supervise", "--set", "state.dir=/dev/null/state"});
+  wait_until("it was tried three times", [&] { return starts_again() >= 3; }, [&] { return host().err(); });
+  const std::string log = host().err();
+  for (const char* pause : {"failed (exit code 1); it is started again in 0.5 s", "in 1.0 s", "in 2.0 s"})
+    EXPECT_NE(log.find(pause), std::string::npos) << log;
+  host().signal(SIGTERM);  // during the pause, or its next attempt
+  EXPECT_EQ(host().wait(), 1) << host().err();
+}
+
+TEST_F(SupervisorTest, SafeLeavesOutWhatDidNotComeWithTheProgram) {
+  plugins(conf() + std::string(kCountEverything));
+  start_simulator({"--guilds", "1", "--total", "0"});
+  start_host({"--safe"});
+  wait_for_host();
+  EXPECT_EQ(plugin("message_counter").at("state"), "running");
+  EXPECT_THROW(plugin("crasher"), std::runtime_error);
+  EXPECT_NE(host().err().find("--safe leaves out"), std::string::npos) << host().err();
+  stop_host();
+}
+
+}  // namespace
+}  // namespace trellis::e2e

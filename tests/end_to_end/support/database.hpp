@@ -1,0 +1,48 @@
+// The store as an outsider sees it: SQLite files or a PostgreSQL database, read with plain SQL.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace trellis::e2e {
+
+using Row = std::vector<std::string>;  // NULL is "NULL"
+
+class Database {
+ public:
+  virtual ~Database() = default;
+  /// For store.url.
+  virtual std::string url() const = 0;
+  /// Rows of a statement in a plugin's namespace. Throws when the database refuses it.
+  virtual std::vector<Row> rows(const std::string& space, const std::string& sql) = 0;
+  /// The first value of the first row.
+  std::string value(const std::string& space, const std::string& sql);
+  /// The same as a number; 0 while the table is not there yet.
+  long long number(const std::string& space, const std::string& sql);
+  /// Ends every connection of others.
+  virtual void cut_connections() = 0;
+};
+
+/// "sqlite": files in `folder`; "postgresql": a database of its own in the server of TRELLIS_TEST_POSTGRESQL, dropped
+/// at the end. Throws a sentence when that is not set.
+std::unique_ptr<Database> make_database(std::string_view kind, const std::filesystem::path& folder);
+
+/// A PostgreSQL server of its own that can be stopped.
+class PostgresServer {
+ public:
+  explicit PostgresServer(const std::filesystem::path& folder);
+  ~PostgresServer();
+  void start();
+  void stop();
+  std::unique_ptr<Database> database();
+
+ private:
+  void run(const std::string& program, std::vector<std::string> arguments);
+  std::filesystem::path bin_, folder_;
+  int port_ = 0;
+  bool started_ = false;
+};
+
+}  // namespace trellis::e2e

@@ -1,0 +1,77 @@
+// Writes down every event it is given, so that a test sees what is missing, double or in the wrong order:
+// recorded: a row for each event, appended, n in the order of writing, seen counting within an instance;
+// positions: the same, merged by (shard, position); times is 1 for each if nothing came twice.
+// Settings: types, a list of event names; delay, how long each takes.
+#include <thread>
+#include <trellis/plugin.hpp>
+
+using namespace trellis;
+
+namespace {
+
+struct Recorded {
+  std::int64_t shard = 0, position = 0;
+  std::string type;
+  MessageId id;
+  GuildId guild_id;
+  ChannelId channel_id;
+  std::int64_t seen = 0;
+  static constexpr auto columns =
+      trellis::columns(column<&Recorded::shard, &Recorded::position, &Recorded::type, &Recorded::id,
+                              &Recorded::guild_id, &Recorded::channel_id, &Recorded::seen>);
+};
+
+struct Position {
+  std::int64_t shard = 0, position = 0, times = 0;
+  static constexpr auto columns = trellis::columns(key<&Position::shard, &Position::position>, sum<&Position::times>);
+};
+
+class Recorder final : public Plugin {
+ public:
+  explicit Recorder(Setup& setup)
+      : recorded_(setup.table<Recorded>("recorded")), positions_(setup.table<Position>("positions")) {
+    const Settings settings = setup.settings();
+    delay_ = settings.get("delay", Duration{0});
+    auto types = settings.values<std::string>("types");
+    if (types.empty())
+      types = {"MESSAGE_CREATE",       "MESSAGE_UPDATE",     "MESSAGE_DELETE", "GUILD_CREATE",     "GUILD_UPDATE",
+               "GUILD_DELETE",         "CHANNEL_CREATE",     "CHANNEL_UPDATE", "CHANNEL_DELETE",   "THREAD_CREATE",
+               "MESSAGE_REACTION_ADD", "VOICE_STATE_UPDATE", "TRELLIS_GAP",    "TRELLIS_CAUGHT_UP"};
+    for (const std::string& type : types) setup.on(type, this, &Recorder::record);
+    setup.method("count", this, &Recorder::count);
+  }
+
+ private:
+  void record(const Event& event, Work& work) {
+    if (delay_ > Duration::zero()) std::this_thread::sleep_for(delay_);
+    const auto shard = static_cast<std::int64_t>(event.shard());
+    const auto position = static_cast<std::int64_t>(event.position());
+    recorded_.put(work, {shard, position, std::string(event.event_name()), event.json()["id"].id<MessageTag>(),
+                         event.guild_id(), event.channel_id(), ++seen_});
+    positions_.put(work, {shard, position, 1});
+  }
+
+  Json count(Request& request) {
+    const auto rows = request.query<std::int64_t>("SELECT count(*) FROM recorded").one();
+    const auto [distinct, doubled] =
+        request
+            .query<std::int64_t, std::int64_t>(
+                "SELECT count(*), coalesce(sum(CASE WHEN times > 1 THEN 1 ELSE 0 END), 0) FROM positions")
+            .one();
+    const auto misordered = request
+                                .query<std::int64_t>(
+                                    "SELECT count(*) FROM (SELECT position, lag(position) OVER (PARTITION BY shard"
+                                    " ORDER BY n) AS before FROM recorded) ordered WHERE before >= position")
+                                .one();
+    return Json::object({{"rows", rows}, {"distinct", distinct}, {"doubled", doubled}, {"misordered", misordered}});
+  }
+
+  Table<Recorded> recorded_;
+  Table<Position> positions_;
+  Duration delay_{};
+  std::int64_t seen_ = 0;
+};
+
+}  // namespace
+
+TRELLIS_PLUGIN(Recorder, "recorder", "1.0.0")

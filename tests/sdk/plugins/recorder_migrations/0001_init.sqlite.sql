@@ -1,0 +1,17 @@
+CREATE TABLE recorded (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  shard BIGINT NOT NULL,
+  position BIGINT NOT NULL,
+  type TEXT NOT NULL,
+  id BIGINT,
+  guild_id BIGINT,
+  channel_id BIGINT,
+  seen BIGINT NOT NULL
+);
+
+CREATE TABLE positions (
+  shard BIGINT NOT NULL,
+  position BIGINT NOT NULL,
+  times BIGINT NOT NULL,
+  PRIMARY KEY (shard, position)
+);

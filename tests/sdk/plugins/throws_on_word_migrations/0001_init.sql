@@ -1,0 +1,4 @@
+CREATE TABLE counted (
+  guild_id BIGINT NOT NULL PRIMARY KEY,
+  messages BIGINT NOT NULL
+);

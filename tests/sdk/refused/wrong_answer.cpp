@@ -1,0 +1,14 @@
+// must not compile: a command, press or form returns text
+#include <trellis/plugin.hpp>
+using namespace trellis;
+struct X final : Plugin {
+  explicit X(Setup& setup) {
+    (void)setup;
+    setup.command("c", "text", this, &X::returns_vector);
+  }
+  Json two(Request&, int, int) { return {}; }
+  void asks_command(Command&) {}
+  void takes_vector(Request&, std::vector<int>) {}
+  std::vector<int> returns_vector(Command&) { return {}; }
+};
+TRELLIS_PLUGIN(X, "x", "1.0.0")
