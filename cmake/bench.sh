@@ -18,6 +18,7 @@ esac
 
 build=${TRELLIS_BUILD:-build/release}
 if [ -z "${TRELLIS_BUILD:-}" ]; then
+  bash cmake/install.sh
   [ -f "$build/build.ninja" ] || cmake --preset release >/dev/null
   cmake --build "$build" --target "${targets[@]}"
 fi
