@@ -150,10 +150,6 @@ void write_last_due(Connection& connection, std::string_view job, std::int64_t d
       text(job), integer(due_us));
 }
 
-std::uint64_t count_dead_letters(Connection& connection) {
-  return static_cast<std::uint64_t>(connection.execute("SELECT count(*) FROM trellis_dead")->next()[0].i);
-}
-
 // ---- a unit's effects ----
 
 void Unit::write_effects(Connection& connection, bool) const {

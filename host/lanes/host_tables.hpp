@@ -50,6 +50,4 @@ std::vector<StoredRun> read_runs(Connection&);
 std::optional<std::int64_t> read_last_due(Connection&, std::string_view job);
 void write_last_due(Connection&, std::string_view job, std::int64_t due_us);
 
-std::uint64_t count_dead_letters(Connection&);
-
 }  // namespace trellis::host

@@ -4,6 +4,7 @@
 
 #include "journal/event_types.hpp"
 #include "lanes/json_nodes.hpp"
+#include "log/log.hpp"
 
 namespace trellis::host {
 
@@ -102,7 +103,10 @@ void Instance::check_unread() {
       const std::string near = nearest(key, known);
       const std::string why = near.empty() ? "the plugin knows no such key"
                                            : "the plugin knows no such key; did you mean \"" + near + "\"?";
-      if (read.unread == TL_UNREAD_REFUSE) complain_at(node, key, why);
+      if (read.unread == TL_UNREAD_REFUSE)
+        complain_at(node, key, why);
+      else
+        log_warn("plugin " + plugin, why, {{"key", key}, {"file", settings->file}});
     }
   }
 }
