@@ -428,7 +428,6 @@ bool PostgresqlConnection::read(const BoundTable& bound, std::span<const tl_valu
 }
 
 // ---- namespaces
-// -------------------------------------------------------------------------------------------------------
 
 class PostgresqlNamespace final : public Namespace {
  public:

@@ -183,7 +183,6 @@ PostgresqlAddress parse_postgresql_url(const std::string& url) {
 }
 
 // ---- results
-// ----------------------------------------------------------------------------------------------------------
 
 struct PostgresqlResult::Impl {
   pqxx::result rows;
@@ -215,7 +214,6 @@ std::string PostgresqlResult::text(std::size_t row, std::size_t column) const {
 }
 
 // ---- sessions
-// ---------------------------------------------------------------------------------------------------------
 
 struct PostgresqlSession::Impl {
   std::string ns;

@@ -445,7 +445,6 @@ bool SqliteConnection::read(const BoundTable& bound, std::span<const tl_value> k
 }
 
 // ---- namespaces
-// -------------------------------------------------------------------------------------------------------
 
 class SqliteNamespace final : public Namespace {
  public:

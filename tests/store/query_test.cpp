@@ -119,7 +119,6 @@ TEST_P(QueryTest, TheSameStatementAgainAndAgain) {
 }
 
 // ---- errors
-// -----------------------------------------------------------------------------------------------------------
 
 using ErrorTest = QueryTest;
 TRELLIS_ON_BOTH(ErrorTest);

@@ -247,7 +247,6 @@ TEST_P(TableTest, ABoundTableServesOtherConnections) {
 }
 
 // ---- complaints
-// -------------------------------------------------------------------------------------------------------
 
 class BindTest : public StoreTest {
  protected:

@@ -135,7 +135,6 @@ TEST_P(TransactionTest, OpenedAgainItIsTheSame) {
 }
 
 // ---- PostgreSQL only
-// --------------------------------------------------------------------------------------------------
 
 std::string postgresql_url() {
   const char* url = std::getenv("TRELLIS_TEST_POSTGRESQL");
@@ -278,7 +277,6 @@ TEST(OpenStore, Urls) {
 }
 
 // ---- SQLite only
-// ------------------------------------------------------------------------------------------------------
 
 using SqliteTest = TransactionTest;
 TRELLIS_ON(SqliteTest, "sqlite");

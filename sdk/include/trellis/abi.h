@@ -1,20 +1,31 @@
 /* The Trellis plugin ABI, version 1.0. C11. The only thing that crosses the boundary of a plugin.
  *
- * Versions  Every struct and table starts with its size; members are only ever appended; a released entity never
- * changes. A reader uses min(size, its own size); what is missing is zero. Kinds, flags and codes that one does not
- * know are ignored. Tables of functions are found by name and major ("trellis.work/1"); null = this host has no such
- * thing. Before calling a member that came later than 1.0, ask TL_HAS(table, member). Threads   [setup]   while
- * trellis_plugin_v1 runs, on its thread, and never later. [turn]    inside a handler, on its thread, with the turn it
- * was given. One thread at a time per plugin: the baton. [yields]  [turn], and only in a request (tl_on_request): the
- * baton is handed back while it waits, other handlers of the plugin may run meanwhile, and it is a commit point: what
- * was staged before it is in the store afterwards. In an event handler: TL_REFUSED. While the plugin is being stopped:
- * TL_CANCELLED, for ever after. [any]     from any thread, at any time between trellis_plugin_v1 and destroy. Ownership
- * tl_str is borrowed and not NUL-terminated; its bytes are UTF-8 unless said otherwise. In arguments it lives until the
- *           function returns. What a handler was given (tl_event, tl_request) lives until the handler returns. What a
- * handler looked up (rows, keys, cache, error texts) lives until the *step* ends: the handler returns, or calls
- * something [yields]. Errors    Functions return a tl_status: 0 or more is success. The text of the turn's last
- * failure: core->error(turn). Times     us = microseconds since 1970-01-01 00:00 UTC, without leap seconds. Days are
- * UTC days since 1970-01-01. */
+ * Versions
+ *   Every struct and table starts with its size; members are only ever appended; a released entity never changes. A
+ *   reader uses min(size, its own size); what is missing is zero. Kinds, flags and codes that one does not know are
+ *   ignored. Tables of functions are found by name and major ("trellis.work/1"); null = this host has no such thing.
+ *   Before calling a member that came later than 1.0, ask TL_HAS(table, member).
+ *
+ * Threads
+ *   - [setup] while trellis_plugin_v1 runs, on its thread, and never later.
+ *   - [turn] inside a handler, on its thread, with the turn it was given. One thread at a time per plugin: the baton.
+ *   - [yields] as [turn], and only in a request (tl_on_request): the baton is handed back while it waits, other
+ *     handlers of the plugin may run meanwhile, and it is a commit point: what was staged before it is in the store
+ *     afterwards. In an event handler: TL_REFUSED. While the plugin is being stopped: TL_CANCELLED, for ever after.
+ *   - [any] from any thread, at any time between trellis_plugin_v1 and destroy.
+ *
+ * Ownership
+ *   - tl_str is borrowed and not NUL-terminated; its bytes are UTF-8 unless said otherwise. In arguments it lives
+ *     until the function returns.
+ *   - What a handler was given (tl_event, tl_request) lives until the handler returns.
+ *   - What a handler looked up (rows, keys, cache, error texts) lives until the *step* ends: the handler returns, or
+ *     calls something [yields].
+ *
+ * Errors
+ *   Functions return a tl_status: 0 or more is success. The text of the turn's last failure: core->error(turn).
+ *
+ * Times
+ *   us = microseconds since 1970-01-01 00:00 UTC, without leap seconds. Days are UTC days since 1970-01-01. */
 #ifndef TRELLIS_ABI_H
 #define TRELLIS_ABI_H
 #include <stddef.h>
@@ -82,8 +93,7 @@ typedef struct {
   uint64_t doc, node;
 } tl_json;
 
-/* ---- what handlers are given --------------------------------------------------------------------------------------
- */
+/* ---- what handlers are given */
 
 enum {
   TL_EVENT_BOT = 1,      /* the author is a bot or a webhook */
@@ -116,8 +126,7 @@ typedef struct {                              /* everything that may wait */
 typedef tl_status (*tl_on_event)(void* self, tl_turn, const tl_event*);
 typedef tl_status (*tl_on_request)(void* self, tl_turn, const tl_request*);
 
-/* ---- what a plugin declares ----------------------------------------------------------------------------------------
- */
+/* ---- what a plugin declares */
 
 enum {
   TL_KEY = 1, /* identifies the row; a table without keys is appended to */
@@ -213,8 +222,7 @@ typedef struct { /* what is staged or sealed and not yet in the store */
   uint64_t events, rows;
 } tl_pending;
 
-/* ---- tables of functions, found by name
- * ------------------------------------------------------------------------------ */
+/* ---- tables of functions, found by name */
 
 enum { TL_COUNTER = 1, TL_GAUGE, TL_HISTOGRAM };
 enum {
@@ -361,8 +369,7 @@ typedef struct { /* "trellis.cache/1", all [turn]; the caller's structs, their s
   tl_status (*next_voice_state)(tl_turn, uint64_t channel, uint64_t after_user, tl_voice_state*);
 } tl_cache_v1;
 
-/* ---- manifest and entry
- * ------------------------------------------------------------------------------------------------ */
+/* ---- manifest and entry */
 
 /* The ELF note of every plugin: section ".note.trellis", name "Trellis", type 1, this as its description. It is read
  * before dlopen, so no code of a plugin runs before the host has said yes. Texts are NUL-padded. Embedded files

@@ -20,7 +20,6 @@ class Sql {
 };
 
 // ---- columns
-// ---------------------------------------------------------------------------------------------------------
 
 enum class Merge { Key = TL_KEY, Plain = TL_PLAIN, Sum = TL_SUM, Max = TL_MAX, First = TL_FIRST };
 

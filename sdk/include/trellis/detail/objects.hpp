@@ -5,7 +5,6 @@
 namespace trellis {
 
 // ---- objects: plain structs of views, the same from events, cache and REST
-// ---------------------------------------------
 
 struct User {
   UserId id;
