@@ -3,9 +3,10 @@
 # optimised build, then with AddressSanitizer and UndefinedBehaviorSanitizer, then what is labelled tsan with
 # ThreadSanitizer. A PostgreSQL and a Redis are started for them.
 #
-#   cmake/test.sh                    everything but the long tests
+#   cmake/test.sh                    everything but the long tests and the full fault suite
 #   cmake/test.sh -R Kill            tests whose name fits; arguments go to ctest
-#   cmake/test.sh -L long            the long tests
+#   cmake/test.sh -L faults          the fault suite with full counts (release only); prints its table
+#   cmake/test.sh -L long            the long tests, fuzzing, and the full fault suite under AddressSanitizer
 #   TRELLIS_PRESETS="release" cmake/test.sh     fewer builds; the default is "release asan tsan"
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -17,9 +18,9 @@ die() { say "$*"; exit 1; }
 # of a saturated gateway says nothing there.
 excluded() {
   case $1 in
-    release) echo 'long' ;;
+    release) echo 'long|faults' ;;
     asan) echo 'long|simulator_node' ;;
-    tsan) echo 'long' ;;
+    *) echo 'long' ;;
   esac
 }
 
@@ -28,16 +29,40 @@ command -v node >/dev/null || die "node is missing: install the package nodejs"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || die "PostgreSQL is missing: install the package postgresql"
 
 labels_given=no
+presets="release asan tsan"
+before=
 for argument in "$@"; do
   case $argument in -L | -L* | --label-regex*) labels_given=yes ;; esac
+  case "$before $argument" in
+    "-L faults") presets=release ;;
+    "-L long" | "-L fuzz") presets+=" fuzz" ;;
+  esac
+  before=$argument
 done
+
+# What the fault suite found, a line of tab-separated values for each row.
+fault_table() {
+  [ -s "$1" ] || return 0
+  sort -o "$1" "$1"
+  awk -F'\t' '
+    BEGIN {
+      format = "%-34s %-10s %7s %10s %6s %8s %10s %8s %9s  %s\n"
+      printf format, "fault", "store", "caused", "sent", "lost", "doubled", "misordered", "missed", "pause ms", ""
+    }
+    {
+      printf format, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+      for (i = 3; i <= 8; ++i) sum[i] += $i
+      if ($9 > longest) longest = $9
+    }
+    END { printf format, NR " rows", "", sum[3], sum[4], sum[5], sum[6], sum[7], sum[8], longest, "" }' "$1"
+}
 
 # Address randomisation with more bits than ThreadSanitizer of this age can place.
 without_randomisation() { if [ "$1" = tsan ]; then setarch "$(uname -m)" -R "${@:2}"; else "${@:2}"; fi; }
 
 result=0
 ran=no
-for preset in ${TRELLIS_PRESETS:-release asan tsan}; do
+for preset in ${TRELLIS_PRESETS:-$presets}; do
   cmake --preset "$preset" ${CMAKE_ARGS:-} >"/tmp/trellis-configure.$$" 2>&1 || { cat "/tmp/trellis-configure.$$" >&2; rm -f "/tmp/trellis-configure.$$"; die "cmake --preset $preset failed"; }
   rm -f "/tmp/trellis-configure.$$"
   say "building $preset"
@@ -55,7 +80,10 @@ for preset in ${TRELLIS_PRESETS:-release asan tsan}; do
   fi
   ran=yes
   say "$preset: $count tests"
+  export TRELLIS_FAULT_TABLE="$PWD/build/$preset/faults.tsv"
+  : >"$TRELLIS_FAULT_TABLE"
   without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error -j2 "${arguments[@]}" || result=1
+  fault_table "$TRELLIS_FAULT_TABLE"
 done
 [ "$ran" = yes ] || die "no test fits: $*"
 exit $result

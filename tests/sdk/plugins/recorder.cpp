@@ -1,7 +1,9 @@
 // Writes down every event it is given, so that a test sees what is missing, double or in the wrong order:
-// recorded: a row for each event, appended, n in the order of writing, seen counting within an instance;
+// recorded: a row for each event, appended, n in the order of writing, seen counting within an instance, handled_us by
+// the clock that nobody sets (microseconds since the machine started);
 // positions: the same, merged by (shard, position); times is 1 for each if nothing came twice.
 // Settings: types, a list of event names; delay, how long each takes.
+#include <chrono>
 #include <thread>
 #include <trellis/plugin.hpp>
 
@@ -15,10 +17,10 @@ struct Recorded {
   MessageId id;
   GuildId guild_id;
   ChannelId channel_id;
-  std::int64_t seen = 0;
+  std::int64_t seen = 0, handled_us = 0;
   static constexpr auto columns =
       trellis::columns(column<&Recorded::shard, &Recorded::position, &Recorded::type, &Recorded::id,
-                              &Recorded::guild_id, &Recorded::channel_id, &Recorded::seen>);
+                              &Recorded::guild_id, &Recorded::channel_id, &Recorded::seen, &Recorded::handled_us>);
 };
 
 struct Position {
@@ -47,8 +49,13 @@ class Recorder final : public Plugin {
     const auto shard = static_cast<std::int64_t>(event.shard());
     const auto position = static_cast<std::int64_t>(event.position());
     recorded_.put(work, {shard, position, std::string(event.event_name()), event.json()["id"].id<MessageTag>(),
-                         event.guild_id(), event.channel_id(), ++seen_});
+                         event.guild_id(), event.channel_id(), ++seen_, now_us()});
     positions_.put(work, {shard, position, 1});
+  }
+
+  static std::int64_t now_us() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
   }
 
   Json count(Request& request) {

@@ -6,7 +6,8 @@ CREATE TABLE recorded (
   id BIGINT,
   guild_id BIGINT,
   channel_id BIGINT,
-  seen BIGINT NOT NULL
+  seen BIGINT NOT NULL,
+  handled_us BIGINT NOT NULL
 );
 
 CREATE TABLE positions (

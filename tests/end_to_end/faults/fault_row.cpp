@@ -1,0 +1,138 @@
+#include "fault_row.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <iostream>
+
+namespace trellis::e2e {
+
+namespace json = boost::json;
+
+bool FaultRow::full() {
+  const char* form = std::getenv("TRELLIS_FAULTS");
+  return form && std::string_view(form) == "full";
+}
+
+std::uint64_t FaultRow::seed() {
+  const char* seed = std::getenv("TRELLIS_FAULT_SEED");
+  return seed ? std::stoull(seed) : 1;
+}
+
+const std::vector<std::string>& FaultRow::types() {
+  static const std::vector<std::string> types{"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE"};
+  return types;
+}
+
+void FaultRow::SetUp() {
+  Bench::SetUp();
+  plugins(std::string(kCountEverything) + recorder_conf(types()));
+}
+
+Simulator& FaultRow::start_stream(std::vector<std::string> more) {
+  // Without the rarer events every sequence number behind the servers is one of types().
+  std::vector<std::string> flags{
+      "--seed", std::to_string(seed()), "--guilds", "4", "--rate", "4000", "--span-days", "3", "--thread-share",
+      "0",      "--other-share",        "0"};
+  // A flag given twice would be refused.
+  for (auto flag = more.begin(); flag != more.end(); ++flag)
+    if (const auto same = std::find(flags.begin(), flags.end(), *flag); flag->starts_with("--") && same != flags.end())
+      flags.erase(same, same + 2);
+  flags.insert(flags.end(), more.begin(), more.end());
+  return start_simulator(std::move(flags));
+}
+
+void FaultRow::let_pass(std::int64_t messages) { wait_for_sent(sim().messages_sent() + messages); }
+
+Account FaultRow::account(const std::string& plugin) {
+  const auto number = [&](const std::string& sql) { return store().number(plugin, sql); };
+  const std::string list = fmt::format("'{}'", fmt::join(types(), "', '"));
+  Account account;
+  std::int64_t absent = 0, handled = 0;
+  for (const std::string& type : types()) {
+    const std::int64_t sent = sim().dispatches(type);
+    const std::int64_t distinct = number(
+        fmt::format("SELECT count(*) FROM (SELECT DISTINCT shard, position FROM recorded WHERE type = '{}') d", type));
+    account.sent += sent;
+    handled += distinct;
+    absent += std::max<std::int64_t>(0, sent - distinct);
+    // The same event under another position.
+    account.doubled += std::max<std::int64_t>(0, distinct - sent);
+  }
+  // Rows that are appended and rows that are merged tell on each other.
+  const std::string of_types = fmt::format("FROM recorded WHERE type IN ({})", list);
+  const std::string merged = fmt::format(
+      "FROM positions p WHERE EXISTS (SELECT 1 FROM recorded r WHERE r.shard = p.shard AND r.position = p.position AND "
+      "r.type IN "
+      "({}))",
+      list);
+  absent += std::abs(handled - number("SELECT count(*) " + merged));
+  account.doubled += std::max<std::int64_t>(number("SELECT count(*) " + of_types) - handled,
+                                            number("SELECT sum(times - 1) " + merged));
+  account.misordered =
+      number("SELECT count(*) FROM (SELECT position, lag(position) OVER (PARTITION BY shard ORDER BY n) AS before " +
+             of_types + ") o WHERE before > position");
+  account.longest_pause_us =
+      number("SELECT max(handled_us - before) FROM (SELECT handled_us, lag(handled_us) OVER (ORDER BY n) AS before " +
+             of_types + ") o");
+  account.gaps = number("SELECT count(*) FROM recorded WHERE type = 'TRELLIS_GAP'");
+  account.lost = absent;
+  return account;
+}
+
+void FaultRow::finish() {
+  sim().fault("pause");
+  const auto recorded = [&] {
+    return store().number(
+        "recorder", fmt::format("SELECT count(*) FROM recorded WHERE type IN ('{}')", fmt::join(types(), "', '")));
+  };
+  std::int64_t sent = 0;
+  for (const std::string& type : types()) sent += sim().dispatches(type);
+  const auto counted = [&] {
+    return store().number("message_counter", "SELECT sum(message_count) FROM message_counts");
+  };
+  const Counts counts = sim().counts();
+  try {
+    wait_until(
+        fmt::format("{} events are recorded, {} messages counted", sent, total(counts)),
+        [&] {
+          if (!host().running()) throw std::runtime_error("the host ended: " + host().err());
+          return recorded() >= sent && counted() >= total(counts);
+        },
+        [&] { return fmt::format("there are {} and {}; {}", recorded(), counted(), ctl({"status"}).out); });
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << error.what();  // the account says more
+  }
+  stop_host();
+  const Account result = account();
+  print(result);
+  EXPECT_GT(caused_, 0) << "the fault was never caused";
+  EXPECT_GT(result.sent, 0);
+  EXPECT_EQ(result.lost, 0);
+  EXPECT_EQ(result.doubled, 0);
+  EXPECT_EQ(result.misordered, 0);
+  expect_same(sim().counts(), stored());
+  if (HasFailure()) std::cerr << fmt::format("seed {}: TRELLIS_FAULT_SEED={} repeats this stream\n", seed(), seed());
+}
+
+void FaultRow::print(const Account& account) const {
+  const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+  std::string name = info->name();
+  if (const auto slash = name.find('/'); slash != std::string::npos) name.resize(slash);
+  const std::string line = fmt::format(
+      "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", name, postgresql() ? "postgresql" : "sqlite", caused_, account.sent,
+      account.lost, account.doubled, account.misordered, account.missed, account.longest_pause_us / 1000, note_);
+  std::cout << "fault\tstore\tcaused\tsent\tlost\tdoubled\tmisordered\tmissed\tpause ms\tnote\n" << line << std::flush;
+  const char* table = std::getenv("TRELLIS_FAULT_TABLE");
+  if (!table || !*table) return;
+  // One write per line: rows run beside each other.
+  const int fd = ::open(table, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0 || ::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+    ADD_FAILURE() << table << ": the row's line could not be written";
+  if (fd >= 0) ::close(fd);
+}
+
+}  // namespace trellis::e2e
