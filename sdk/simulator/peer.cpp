@@ -121,7 +121,8 @@ void Peer::lost() {
 void Peer::closed_by_client(unsigned code) {
   gateway_.log(fmt::format("client closed with {}", code));
   detach();
-  if (code == 1000 || code == 1001) {
+  // The answer to a close frame of ours ends no session, whatever the code.
+  if (!closing_ && (code == 1000 || code == 1001)) {
     Session* session = gateway_.find_session(left_session_);
     if (session != nullptr && session->peer == nullptr) gateway_.destroy_session(*session);
   }

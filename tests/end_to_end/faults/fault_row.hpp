@@ -55,7 +55,8 @@ class FaultRow : public Bench {
   void caused(int times = 1) { caused_ += times; }
   /// Text for the end of the row's line.
   void note(const std::string& text) { note_ += (note_.empty() ? "" : "; ") + text; }
-  /// A session ended, after its last dispatch had this sequence number, and cannot be resumed.
+  /// A session of the only shard ended, after its last dispatch had this sequence number, and cannot be resumed. In the
+  /// order in which they end.
   void session_ended(std::int64_t last_sequence) { ended_.push_back(last_sequence); }
 
   /// Stops the stream, waits until recorder and message_counter have everything, stops the host, compares what they
@@ -66,6 +67,8 @@ class FaultRow : public Bench {
   Account account(const std::string& plugin = "recorder");
 
  private:
+  /// How many events sessions took with them: behind the last one the plugin handled, up to their last.
+  std::int64_t missed(const std::string& plugin);
   void print(const Account&) const;
 
   std::mt19937_64 random_{seed()};
