@@ -45,6 +45,15 @@ Simulator& FaultRow::start_stream(std::vector<std::string> more) {
   return start_simulator(std::move(flags));
 }
 
+void FaultRow::with_troubled(const std::string& settings) {
+  std::string conf = recorder_conf(types());
+  std::string other = conf;
+  for (std::size_t at = 0; (at = other.find("recorder", at)) != std::string::npos; at += 8)
+    other.replace(at, 8, "troubled");
+  plugins(std::string(kCountEverything) + conf + other + "obeys = true\n" + settings);
+  troubled_ = true;
+}
+
 void FaultRow::let_pass(std::int64_t messages) { wait_for_sent(sim().messages_sent() + messages); }
 
 Account FaultRow::account(const std::string& plugin) {
@@ -74,9 +83,12 @@ Account FaultRow::account(const std::string& plugin) {
   account.longest_pause_us =
       number("SELECT max(handled_us - before) FROM (SELECT handled_us, lag(handled_us) OVER (ORDER BY n) AS before " +
              of_types + ") o");
-  account.gaps = number("SELECT count(*) FROM recorded WHERE type = 'TRELLIS_GAP'");
+  account.dead = number("SELECT count(*) FROM trellis_dead WHERE kind = 'event'");
+  account.doubled += number(
+      "SELECT count(*) FROM trellis_dead d WHERE EXISTS (SELECT 1 FROM positions p WHERE p.shard = d.shard AND "
+      "p.position = d.position)");
   account.missed = missed(plugin);
-  account.lost = std::max<std::int64_t>(0, absent - account.missed);
+  account.lost = std::max<std::int64_t>(0, absent - account.missed - account.dead);
   return account;
 }
 
@@ -92,38 +104,60 @@ std::int64_t FaultRow::missed(const std::string& plugin) {
   return missed;
 }
 
-void FaultRow::finish() {
-  sim().fault("pause");
-  const auto recorded = [&] {
-    return store().number(
-        "recorder", fmt::format("SELECT count(*) FROM recorded WHERE type IN ('{}')", fmt::join(types(), "', '")));
-  };
+std::int64_t FaultRow::sent() {
   std::int64_t sent = 0;
   for (const std::string& type : types()) sent += sim().dispatches(type);
+  return sent;
+}
+
+std::int64_t FaultRow::done(const std::string& plugin) {
+  const auto recorded = store().number(
+      plugin, fmt::format("SELECT count(*) FROM recorded WHERE type IN ('{}')", fmt::join(types(), "', '")));
+  return recorded + store().number(plugin, "SELECT count(*) FROM trellis_dead");
+}
+
+void FaultRow::expect_flawless(const Account& account, const std::string& plugin) const {
+  EXPECT_EQ(account.lost, 0) << plugin;
+  EXPECT_EQ(account.doubled, 0) << plugin;
+  EXPECT_EQ(account.misordered, 0) << plugin;
+}
+
+void FaultRow::finish() {
+  sim().fault("pause");
+  const std::int64_t sent = this->sent();
+  const Counts counts = sim().counts();
   const auto counted = [&] {
     return store().number("message_counter", "SELECT sum(message_count) FROM message_counts");
   };
-  const Counts counts = sim().counts();
+  const auto complete = [&](const std::string& plugin) {
+    return done(plugin) >= sent - (ended_.empty() ? 0 : missed(plugin));
+  };
   try {
     wait_until(
         fmt::format("{} events are recorded, {} messages counted", sent, total(counts)),
         [&] {
           if (!host().running()) throw std::runtime_error("the host ended: " + host().err());
-          if (recorded() < sent - (ended_.empty() ? 0 : missed("recorder"))) return false;
-          return !ended_.empty() || counted() >= total(counts);
+          return complete("recorder") && (!troubled_ || complete("troubled")) &&
+                 (!ended_.empty() || counted() >= total(counts));
         },
-        [&] { return fmt::format("there are {} and {}; {}", recorded(), counted(), ctl({"status"}).out); });
+        [&] { return fmt::format("there are {} and {}; {}", done("recorder"), counted(), ctl({"status"}).out); });
   } catch (const std::exception& error) {
     ADD_FAILURE() << error.what();  // the account says more
   }
   stop_host();
   const Account result = account();
+  Account troubled;
+  if (troubled_) {
+    troubled = account("troubled");
+    note(fmt::format("the troubled plugin: {} dead letters, pause {} ms", troubled.dead,
+                     troubled.longest_pause_us / 1000));
+  }
   print(result);
   EXPECT_GT(caused_, 0) << "the fault was never caused";
   EXPECT_GT(result.sent, 0);
-  EXPECT_EQ(result.lost, 0);
-  EXPECT_EQ(result.doubled, 0);
-  EXPECT_EQ(result.misordered, 0);
+  EXPECT_EQ(result.dead, 0);
+  expect_flawless(result, "recorder");
+  expect_flawless(troubled, "troubled");
   if (ended_.empty()) {
     expect_same(counts, stored());
   } else {

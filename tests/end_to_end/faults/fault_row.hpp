@@ -27,7 +27,7 @@ struct Account {
   std::int64_t doubled = 0;           // handled again, once for each time too many
   std::int64_t misordered = 0;        // handled after one with a higher position
   std::int64_t longest_pause_us = 0;  // between two events handled one after the other
-  std::int64_t gaps = 0;
+  std::int64_t dead = 0;              // given up: in the dead letters, and not handled
 };
 
 class FaultRow : public Bench {
@@ -52,6 +52,9 @@ class FaultRow : public Bench {
   Simulator& start_stream(std::vector<std::string> more = {});
   /// Waits until so many more messages have been sent.
   void let_pass(std::int64_t messages);
+  /// recorder, message_counter, and the plugin "troubled": recorder once more, with these settings and the licence to
+  /// give events up. Its account is asserted too; its dead letters are noted.
+  void with_troubled(const std::string& settings);
   void caused(int times = 1) { caused_ += times; }
   /// Text for the end of the row's line.
   void note(const std::string& text) { note_ += (note_.empty() ? "" : "; ") + text; }
@@ -67,11 +70,16 @@ class FaultRow : public Bench {
   Account account(const std::string& plugin = "recorder");
 
  private:
+  std::int64_t sent();
+  /// Events that the plugin has handled or given up, as often as it did so.
+  std::int64_t done(const std::string& plugin);
+  void expect_flawless(const Account&, const std::string& plugin) const;
   /// How many events sessions took with them: behind the last one the plugin handled, up to their last.
   std::int64_t missed(const std::string& plugin);
   void print(const Account&) const;
 
   std::mt19937_64 random_{seed()};
+  bool troubled_ = false;
   int caused_ = 0;
   std::string note_;
   std::vector<std::int64_t> ended_;

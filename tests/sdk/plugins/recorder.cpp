@@ -2,8 +2,14 @@
 // recorded: a row for each event, appended, n in the order of writing, seen counting within an instance, handled_us by
 // the clock that nobody sets (microseconds since the machine started);
 // positions: the same, merged by (shard, position); times is 1 for each if nothing came twice.
-// Settings: types, a list of event names; delay, how long each takes.
+// Settings: types, a list of event names; delay, how long each takes; throw_every, each event fails whose position is a
+// multiple of it; hold, a file whose appearance ends "hang".
+// With obeys = true a message "poison" makes the handler throw, "hang" holds it up, "crash" ends the process; all after
+// staging.
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <thread>
 #include <trellis/plugin.hpp>
 
@@ -34,6 +40,9 @@ class Recorder final : public Plugin {
       : recorded_(setup.table<Recorded>("recorded")), positions_(setup.table<Position>("positions")) {
     const Settings settings = setup.settings();
     delay_ = settings.get("delay", Duration{0});
+    throw_every_ = settings.get("throw_every", std::int64_t{0});
+    obeys_ = settings.get("obeys", false);
+    hold_ = settings.get("hold", "");
     auto types = settings.values<std::string>("types");
     if (types.empty())
       types = {"MESSAGE_CREATE",       "MESSAGE_UPDATE",     "MESSAGE_DELETE", "GUILD_CREATE",     "GUILD_UPDATE",
@@ -51,6 +60,21 @@ class Recorder final : public Plugin {
     recorded_.put(work, {shard, position, std::string(event.event_name()), event.json()["id"].id<MessageTag>(),
                          event.guild_id(), event.channel_id(), ++seen_, now_us()});
     positions_.put(work, {shard, position, 1});
+    misbehave(position, event.json()["content"].text());
+  }
+
+  void misbehave(std::int64_t position, std::string_view content) const {
+    if (throw_every_ > 0 && position % throw_every_ == 0) throw std::runtime_error("this handler fails now and then");
+    if (!obeys_) return;
+    if (content == "poison") throw std::runtime_error("this message is poison");
+    while (content == "hang" && !std::filesystem::exists(hold_)) std::this_thread::sleep_for(10ms);
+    if (content == "crash") crash();
+  }
+  [[noreturn]] static void crash() {
+#ifndef TRELLIS_ASAN  // it would report a bug of ours
+    std::raise(SIGSEGV);
+#endif
+    std::abort();
   }
 
   static std::int64_t now_us() {
@@ -76,9 +100,15 @@ class Recorder final : public Plugin {
   Table<Recorded> recorded_;
   Table<Position> positions_;
   Duration delay_{};
+  std::int64_t throw_every_ = 0;
+  bool obeys_ = false;
+  std::string hold_;
   std::int64_t seen_ = 0;
 };
 
 }  // namespace
 
-TRELLIS_PLUGIN(Recorder, "recorder", "1.0.0")
+#ifndef RECORDER_ID
+#define RECORDER_ID "recorder"
+#endif
+TRELLIS_PLUGIN(Recorder, RECORDER_ID, "1.0.0")
