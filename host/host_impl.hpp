@@ -48,7 +48,7 @@ struct Host::Impl {
   void note_last_crash();
   bool may_start(const PluginConfig&) const;  // false: in quarantine, or left out by --safe
 
-  // host_control.cpp: `trellis ctl`
+  // host_control.cpp, host_control_plugin.cpp: `trellis ctl`
   ControlAnswer control(const std::vector<std::string>& words);
   ControlAnswer control_status(bool json);
   ControlAnswer control_plugin(const std::vector<std::string>& words);
