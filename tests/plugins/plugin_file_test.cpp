@@ -65,6 +65,10 @@ TEST_F(PluginFileTest, RefusesInWords) {
   expect(refusal(sample("refused_bad_id")), "\"Bad-Id\"");
   expect(refusal(sample("refused_unique")), "unique symbol unique_one");
   expect(refusal(sample("refused_nodelete")), "nodelete");
+  expect(refusal(sample("refused_execstack")), "executable stack");
+  expect(refusal(sample("refused_static_tls")), "static thread-local storage");
+  expect(refusal(sample("refused_textrel")), "text relocations");
+  expect(refusal(sample("refused_bad_needs")), "\"leveling at least 1.2\"");
   expect(refusal(write("")), "no ELF header");
   expect(refusal(write("#!/bin/sh\n" + std::string(200, ' '))), "no ELF header");
   expect(refusal(folder_ / "none.so"), "cannot be read");
@@ -72,6 +76,29 @@ TEST_F(PluginFileTest, RefusesInWords) {
   std::string other = bytes_;
   reinterpret_cast<Elf64_Ehdr*>(other.data())->e_machine = EM_S390;
   expect(refusal(write(other)), "another kind of machine");
+}
+
+TEST_F(PluginFileTest, WarnsOfWhatCanHurtTheHost) {
+  const Fitness fine = read_plugin_file(sample()).fitness;
+  EXPECT_TRUE(fine.warnings.empty()) << fine.warnings.front();
+  EXPECT_EQ(fine.exports, std::vector<std::string>{"trellis_plugin_v1"});
+  const PluginFile file = read_plugin_file(sample("refused_doubtful"));
+  EXPECT_EQ(file.libraries, std::vector<std::string>{"libc.so.6"});
+  std::string all;
+  for (const std::string& warning : file.fitness.warnings) all += warning + "\n";
+  for (const char* said : {"exports a_leak", "(setenv)", "(system)", "(abort)", "posix_spawn"})
+    EXPECT_NE(all.find(said), std::string::npos) << said << " is not in: " << all;
+  EXPECT_TRUE(file.fitness.pins.empty());
+  EXPECT_EQ(read_plugin_file(sample("refused_thread_local")).fitness.pins.size(), 1u);
+}
+
+// Everything that is wrong is said at once.
+TEST_F(PluginFileTest, SaysAllRefusals) {
+  const PluginFile file = inspect_plugin_file(sample("refused_everything"));
+  EXPECT_EQ(file.fitness.refusals.size(), 3u);
+  const std::string said = refusal(sample("refused_everything"));
+  for (const char* why : {"nodelete", "executable stack", "unique_one"})
+    EXPECT_NE(said.find(why), std::string::npos) << said;
 }
 
 TEST_F(PluginFileTest, TruncatedAnywhereItIsRefused) {

@@ -14,7 +14,9 @@ struct Total {
 class Sample final : public Plugin {
  public:
   explicit Sample(Setup& setup) : totals_(setup.table<Total>("totals")) {
-    setup.on([this](const MessageCreate& message, Work& work) { totals_.put(work, {message.guild_id(), 1}); })
+    setup.on([this](const MessageCreate& message, Work& work) {
+           totals_.put(work, {message.guild_id(), 1});
+         })
         .guilds_only();
     setup.method("version", this, &Sample::version);
   }
