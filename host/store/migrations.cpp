@@ -1,7 +1,11 @@
 #include "store/migrations.hpp"
 
+#include <fmt/ranges.h>
 #include <openssl/evp.h>
 
+#include <thread>
+
+#include "store/additive.hpp"
 #include "store/values.hpp"
 
 namespace trellis::host {
@@ -180,11 +184,40 @@ bool apply(Connection& connection, bool postgresql, const Migration& migration) 
   }
 }
 
+/// Where each does more than add; nothing for one that only adds.
+std::vector<std::string> not_additive(const std::vector<const Migration*>& list, bool trust_no_claim) {
+  std::vector<std::string> found;
+  std::set<std::string> created;
+  for (const Migration* migration : list) {
+    const auto one = first_not_additive(migration->file->content, created);
+    if (!one) continue;
+    found.push_back(fmt::format("{}:{}: {}", migration->file->name, one->line, one->why));
+    if (trust_no_claim && claims_additive(migration->file->content))
+      throw std::runtime_error(found.back() + "; the file says \"-- additive\", and is not");
+  }
+  return found;
+}
+
+bool apply_with_patience(Connection& connection, bool postgresql, const Migration& migration, int tries) {
+  constexpr std::chrono::milliseconds kBetween{250};
+  for (;;) {
+    try {
+      return apply(connection, postgresql, migration);
+    } catch (const StoreError& error) {
+      if (error.sqlstate() != "55P03" || --tries <= 0) throw;
+    }
+    std::this_thread::sleep_for(kBetween);
+  }
+}
+
 }  // namespace
 
-MigrationReport migrate(Connection& connection, bool postgresql, const std::vector<EmbeddedFile>& files, bool dry_run) {
+MigrationReport migrate(Connection& connection, bool postgresql, const std::vector<EmbeddedFile>& files,
+                        const MigrationOptions& options, MigrationReport* given) {
   const std::vector<Migration> wanted = plan(postgresql, files);
-  MigrationReport report;
+  MigrationReport own;
+  MigrationReport& report = given ? *given : own;
+  report = {};
   std::map<int, Recorded> before;
   const bool exists = table_exists(connection, postgresql);
   if (exists) before = recorded(connection);
@@ -197,7 +230,11 @@ MigrationReport migrate(Connection& connection, bool postgresql, const std::vect
     else
       missing.push_back(&migration);
   }
-  if (dry_run) {
+  const auto more_than_additive = not_additive(missing, false);
+  if (options.additive_only && !more_than_additive.empty())
+    throw std::runtime_error(fmt::format("{}", fmt::join(more_than_additive, "\n")));
+  if (options.dry_run) {
+    report.not_additive = more_than_additive;
     for (const Migration* migration : missing) report.applied.push_back(migration->name);
     return report;
   }
@@ -213,13 +250,28 @@ MigrationReport migrate(Connection& connection, bool postgresql, const std::vect
     }
   };
   try {
-    for (const Migration* migration : missing)
-      if (apply(connection, postgresql, *migration)) report.applied.push_back(migration->name);
+    for (const Migration* migration : missing) {
+      if (!apply_with_patience(connection, postgresql, *migration, options.lock_tries)) continue;
+      report.applied.push_back(migration->name);
+      for (const std::string& line : more_than_additive)
+        if (line.starts_with(migration->file->name + ":")) report.not_additive.push_back(line);
+    }
   } catch (...) {
     restore();
     throw;
   }
   restore();
+  return report;
+}
+
+MigrationReport check_migrations(bool postgresql, const std::vector<EmbeddedFile>& files) {
+  const std::vector<Migration> wanted = plan(postgresql, files);
+  MigrationReport report;
+  // Each for itself: a database may have any number of those before it.
+  for (const Migration& migration : wanted) {
+    report.applied.push_back(migration.name);
+    for (std::string& line : not_additive({&migration}, true)) report.not_additive.push_back(std::move(line));
+  }
   return report;
 }
 

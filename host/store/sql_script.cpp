@@ -99,6 +99,39 @@ bool is_transaction_control(std::string_view sql) {
   return first_keyword(sql) == "TRANSACTION";
 }
 
+std::vector<SqlToken> sql_tokens(std::string_view sql) {
+  using Kind = SqlToken::Kind;
+  std::vector<SqlToken> tokens;
+  for (std::size_t at = 0; at < sql.size();) {
+    const std::size_t begin = at;
+    const char c = sql[at];
+    if (const std::size_t start = statement_start(sql.substr(at)); start > 0) {  // blanks and comments
+      at += start;
+    } else if (c == '\'') {
+      at = skip_quoted(sql, at, false);
+      tokens.push_back({Kind::Literal, "'..'"});
+    } else if (c == '"') {
+      at = skip_quoted(sql, at, false);
+      tokens.push_back({Kind::Quoted, std::string(sql.substr(begin + 1, at - begin - 2))});
+    } else if (const std::size_t end = c == '$' ? skip_dollar_quoted(sql, at) : at; end != at) {
+      at = end;
+      tokens.push_back({Kind::Literal, "'..'"});
+    } else if (is_word(c)) {
+      while (at < sql.size() && is_word(sql[at])) ++at;
+      if (at - begin == 1 && (c == 'e' || c == 'E') && at < sql.size() && sql[at] == '\'') {
+        at = skip_quoted(sql, at, true);
+        tokens.push_back({Kind::Literal, "'..'"});
+      } else {
+        tokens.push_back({Kind::Word, upper(sql.substr(begin, at - begin))});
+      }
+    } else {
+      tokens.push_back({Kind::Mark, std::string(1, c)});
+      ++at;
+    }
+  }
+  return tokens;
+}
+
 int line_at(std::string_view sql, std::size_t offset) {
   return 1 + static_cast<int>(std::ranges::count(sql.substr(0, offset), '\n'));
 }

@@ -24,6 +24,13 @@ std::string first_keyword(std::string_view sql);
 /// True for BEGIN, COMMIT, ROLLBACK, SAVEPOINT and their relatives: transactions are the host's.
 bool is_transaction_control(std::string_view sql);
 
+/// The words and marks of a statement, without comments.
+struct SqlToken {
+  enum class Kind { Word, Quoted, Literal, Mark } kind;
+  std::string text;  // Word: in upper case; Quoted: the name in the quotes; Literal: "'..'"; Mark: one character
+};
+std::vector<SqlToken> sql_tokens(std::string_view statement);
+
 /// Line of an offset, the first is 1.
 int line_at(std::string_view sql, std::size_t offset);
 

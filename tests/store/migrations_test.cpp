@@ -1,5 +1,7 @@
 #include "store/migrations.hpp"
 
+#include <thread>
+
 #include "store_fixture.hpp"
 
 namespace trellis::host {
@@ -9,7 +11,9 @@ using Files = std::vector<EmbeddedFile>;
 
 class MigrationTest : public StoreTest {
  protected:
-  MigrationReport run(const Files& files, bool dry_run = false) { return migrate(db(), postgresql(), files, dry_run); }
+  MigrationReport run(const Files& files, bool dry_run = false) {
+    return migrate(db(), postgresql(), files, {.dry_run = dry_run});
+  }
 
   /// The sentence that a set of files is refused with.
   std::string refused(const Files& files) {
@@ -183,6 +187,54 @@ TEST_P(MigrationTest, TablesMayBeRebuiltUnderForeignKeys) {
   EXPECT_EQ(rows("PRAGMA foreign_keys"), "int 1");
 }
 
+TEST_P(MigrationTest, OnlyWhatAddsWhenAskedSo) {
+  const EmbeddedFile adds{"migrations/0002_more.sql", "ALTER TABLE a ADD COLUMN y TEXT"};
+  const EmbeddedFile drops{"migrations/0003_less.sql", "CREATE TABLE b (x TEXT);\n\nDROP TABLE a"};
+  const Files all{kFirst, adds, drops};
+  run({kFirst});
+  const MigrationReport plan = run(all, true);
+  EXPECT_EQ(joined(plan.applied), "0002_more.sql 0003_less.sql ");
+  ASSERT_EQ(plan.not_additive.size(), 1u);
+  EXPECT_TRUE(plan.not_additive[0].starts_with("migrations/0003_less.sql:3: DROP TABLE A: ")) << plan.not_additive[0];
+  try {
+    migrate(db(), postgresql(), all, {.additive_only = true});
+    ADD_FAILURE() << "nothing was refused";
+  } catch (const std::runtime_error& error) {
+    EXPECT_EQ(error.what(), plan.not_additive[0]);
+  }
+  EXPECT_EQ(rows("SELECT count(*) FROM trellis_migrations"), "int 1") << "those before it were applied";
+  EXPECT_EQ(joined(migrate(db(), postgresql(), {kFirst, adds}, {.additive_only = true}).applied), "0002_more.sql ");
+  const MigrationReport done = run(all);
+  EXPECT_EQ(joined(done.applied), "0003_less.sql ");
+  EXPECT_EQ(done.not_additive, plan.not_additive);
+  // What is in already is not judged again.
+  EXPECT_TRUE(migrate(db(), postgresql(), all, {.additive_only = true}).applied.empty());
+}
+
+TEST_P(MigrationTest, WhatWasDoneBeforeAFailureIsReported) {
+  MigrationReport report;
+  EXPECT_THROW(
+      migrate(db(), postgresql(), {kFirst, kSecond, {"migrations/0003_x.sql", "DROP TABLE none"}}, {}, &report),
+      std::runtime_error);
+  EXPECT_EQ(joined(report.applied), "0001_init.sql 0002_more.sql ");
+  EXPECT_TRUE(report.not_additive.empty());
+}
+
+TEST_P(MigrationTest, FilesAreCheckedWithoutADatabase) {
+  const EmbeddedFile drops{"migrations/0003_less.sql", "-- rather\nDROP TABLE a"};
+  const MigrationReport report = check_migrations(postgresql(), {kFirst, kSecond, drops});
+  EXPECT_EQ(report.applied.size(), 3u);
+  ASSERT_EQ(report.not_additive.size(), 1u);
+  EXPECT_TRUE(report.not_additive[0].starts_with("migrations/0003_less.sql:2: ")) << report.not_additive[0];
+  try {
+    check_migrations(postgresql(), {kFirst, kSecond, {drops.name, "-- additive\nDROP TABLE a"}});
+    ADD_FAILURE() << "a false claim was taken";
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("the file says \"-- additive\", and is not"), std::string::npos);
+  }
+  EXPECT_THROW(check_migrations(postgresql(), {kSecond}), std::runtime_error) << "a gap";
+}
+
 using PostgresqlMigrationTest = MigrationTest;
 TRELLIS_ON(PostgresqlMigrationTest, "postgresql");
 
@@ -201,6 +253,31 @@ TEST_P(PostgresqlMigrationTest, ALockThatSomebodyHoldsIsNotWaitedForLong) {
   }
   other->commit();
   EXPECT_EQ(joined(run({kFirst, {"migrations/0002_x.sql", "ALTER TABLE a ADD COLUMN y TEXT"}}).applied), "0002_x.sql ");
+}
+
+TEST_P(PostgresqlMigrationTest, ALockThatIsGivenBackIsTakenAtTheNextTry) {
+  run({kFirst});
+  const auto other = connect(), watcher = connect();
+  other->begin(Durability::Lazy);
+  other->execute("INSERT INTO a VALUES ('open')");
+  std::string applied;
+  std::thread migration([&] {
+    applied = joined(migrate(db(), true, {kFirst, {"migrations/0002_x.sql", "ALTER TABLE a ADD COLUMN y TEXT"}},
+                             {.lock_tries = 1000})
+                         .applied);
+  });
+  const auto until_waiting = [&](bool waiting) {
+    for (;;) {
+      const auto found = watcher->execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'a'::regclass");
+      if ((found->next() != nullptr) == waiting) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  };
+  until_waiting(true);
+  until_waiting(false);  // it gave up once, and let everybody else through
+  other->commit();
+  migration.join();
+  EXPECT_EQ(applied, "0002_x.sql ");
 }
 
 }  // namespace
