@@ -1,31 +1,15 @@
 #include "lanes/host_tables.hpp"
 
+#include "lanes/host_sql.hpp"
 #include "lanes/unit.hpp"
 
 namespace trellis::host {
 
-namespace {
-
-tl_value integer(std::int64_t value) { return {TL_INT, 0, value, 0, {}}; }
-tl_value unsigned_integer(std::uint64_t value) { return integer(static_cast<std::int64_t>(value)); }
-tl_value text(std::string_view value) { return {TL_TEXT, 0, 0, 0, {value.data() ? value.data() : "", value.size()}}; }
-std::string string_of(const tl_value& value) {
-  return value.kind == TL_NULL || !value.s.p ? std::string() : std::string(value.s.p, value.s.n);
-}
-
-template <class... V>
-std::unique_ptr<Cursor> run(Connection& connection, std::string_view sql, const V&... values) {
-  const std::vector<tl_value> list{values...};
-  return connection.execute(sql, list);
-}
-
-std::int64_t clock_us() {
+std::int64_t row_time_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
-/// What every database takes as text: NUL and what is no UTF-8 becomes "?". A dead letter that cannot be written would
-/// stop the lane.
 std::string printable(std::string_view given) {
   std::string out(given);
   for (std::size_t i = 0; i < out.size();) {
@@ -48,8 +32,6 @@ std::string printable(std::string_view given) {
   return out;
 }
 
-}  // namespace
-
 void create_host_tables(Connection& connection, bool postgresql) {
   const char* bytewise = postgresql ? " COLLATE \"C\"" : "";
   connection.run_script(fmt::format(
@@ -60,11 +42,9 @@ CREATE TABLE IF NOT EXISTS trellis_kv (key TEXT{0} PRIMARY KEY, value TEXT NOT N
 CREATE TABLE IF NOT EXISTS trellis_schedule (job TEXT PRIMARY KEY, last_due_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, args TEXT NOT NULL, progress TEXT NOT NULL,
   due_us BIGINT NOT NULL, not_before_us BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (job, key));
-CREATE TABLE IF NOT EXISTS trellis_dead (kind TEXT NOT NULL, shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
-  type TEXT NOT NULL, error TEXT NOT NULL, data TEXT NOT NULL, died_us BIGINT NOT NULL,
-  PRIMARY KEY (kind, shard, shards, position, type));
 INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;)",
       bytewise));
+  create_dead_letter_table(connection, postgresql);
 }
 
 UnitRow read_unit_row(Connection& connection, bool postgresql) {
@@ -99,7 +79,7 @@ void write_position(Connection& connection, Stream stream, Position position) {
       "INSERT INTO trellis_positions (shard, shards, position, committed_us) VALUES ($1, $2, $3, $4) ON CONFLICT "
       "(shard, shards) "
       "DO UPDATE SET position = excluded.position, committed_us = excluded.committed_us",
-      integer(stream.id), integer(stream.count), unsigned_integer(position.value), integer(clock_us()));
+      integer(stream.id), integer(stream.count), unsigned_integer(position.value), integer(row_time_us()));
 }
 
 std::optional<std::string> read_key(Connection& connection, std::string_view key, std::int64_t now_us) {
@@ -218,14 +198,9 @@ void Unit::write_effects(Connection& connection, bool) const {
         break;
     }
   }
-  for (const DeadLetter& letter : dead_)
-    run(connection,
-        "INSERT INTO trellis_dead (kind, shard, shards, position, type, error, data, died_us) VALUES ($1, $2, $3, $4, "
-        "$5, $6, $7, $8) "
-        "ON CONFLICT DO NOTHING",
-        text(letter.kind), integer(letter.stream.id), integer(letter.stream.count),
-        unsigned_integer(letter.position.value), text(printable(letter.type)), text(printable(letter.error)),
-        text(printable(letter.data)), integer(clock_us()));
+  for (const DeadLetter& letter : dead_) write_dead_letter(connection, letter);
+  for (const auto& [letter, done] : dead_retries_)
+    done ? static_cast<void>(delete_dead_letter(connection, letter)) : note_dead_retry(connection, letter);
 }
 
 }  // namespace trellis::host

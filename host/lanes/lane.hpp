@@ -20,6 +20,7 @@
 #include "journal/doorbell.hpp"
 #include "journal/journal.hpp"
 #include "lanes/baton.hpp"
+#include "lanes/dead_letters.hpp"
 #include "lanes/instance.hpp"
 #include "lanes/turn.hpp"
 #include "lanes/unit_writer.hpp"
@@ -99,7 +100,28 @@ class Lane : public std::enable_shared_from_this<Lane> {
   /// Waits look again whether they were cancelled.
   void wake_waits();
 
+  // ---- dead letters, tried again by the code that runs now. [any thread but the lane's] ----
+
+  /// Handles a dead event once more, after everything that is committed, marked as a replay, in a unit of its own that
+  /// takes it out of the dead letters; a dead run of a job is started again. When the handler fails, the letter stays
+  /// with the new error. TL_NOT_FOUND: there is no such letter. TL_UNAVAILABLE: nothing was tried (the plugin is
+  /// paused, the store is away, a handler does not return until `until`).
+  RequestAnswer retry_dead_letter(const DeadLetter& same, std::chrono::steady_clock::time_point until);
+  /// All of them, oldest first, that `which` picks. Ends early when three in a row fail with the same error, or none
+  /// can be tried now. Throws StoreError when they cannot be read.
+  DeadRetries retry_dead_letters(const std::function<bool(const DeadLetter&)>& which,
+                                 std::chrono::steady_clock::time_point until);
+  /// Those that died under a generation at or after `since_us` (of the wall clock): what a generation that was given up
+  /// left is offered to the code that runs now. Throws StoreError.
+  DeadRetries retry_dead_letters(std::uint64_t generation, std::int64_t since_us,
+                                 std::chrono::steady_clock::time_point until);
+  /// Throws StoreError.
+  std::vector<DeadLetter> dead_letters() const;
+  /// Some were deleted by hand.
+  void recount_dead_letters();
+
   // ---- [any thread] ----
+  std::uint64_t generation() const;
   struct StreamStatus {
     Stream stream;
     Position position;  // handled
@@ -111,7 +133,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
     std::string why;
     std::uint64_t generation = 0;
     std::int64_t started_us = 0;
-    std::uint64_t events = 0, failures = 0, dead_letters = 0, went_back = 0, requests = 0;
+    std::uint64_t events = 0, failures = 0, went_back = 0, requests = 0;
+    std::uint64_t dead_letters = 0;  // in the store
     UnitWriter::Status writer;
     std::vector<StreamStatus> streams;
   };
@@ -167,22 +190,30 @@ class Lane : public std::enable_shared_from_this<Lane> {
   bool batch();  // true: there is more to read
   bool handle(StreamState&, std::size_t index, const Record&);
   tl_status call_handlers(StreamState&, const Record&);
-  void event_failed(StreamState&, std::size_t index, const Record&);
-  bool to_dead_letters(StreamState&, std::size_t index, const Record&, std::string error);
-  bool take_apart();
-  bool apart(const StreamState&, const Record&) const;
-  const CrashedEvent* crashed_on(const StreamState&, const Record&) const;
+  static bool takes(const Subscription&, const Record&);
   bool full() const;
   bool time_to_seal(bool more) const;
   bool settle(Clock::time_point until = Clock::time_point::max());  // waits until everything sealed is in the store
   void begin_instance(std::shared_ptr<Instance>);
   void drop_instance();
-  void go_back(std::string_view why);
-  void pause(std::string why);
   void reopen_readers();
   void run_tasks();
   void publish_status(const char* state);
   Clock::time_point next_wake() const;
+
+  // lane_failures.cpp
+  void event_failed(StreamState&, std::size_t index, const Record&);
+  bool to_dead_letters(StreamState&, std::size_t index, const Record&, std::string error);
+  bool take_apart();
+  bool apart(const StreamState&, const Record&) const;
+  const CrashedEvent* crashed_on(const StreamState&, const Record&) const;
+  void go_back(std::string_view why);
+  void pause(std::string why);
+
+  // lane_dead_letters.cpp
+  RequestAnswer handle_dead_letter(const DeadLetter& same, Clock::time_point until);
+  RequestAnswer start_dead_run(Connection&, const DeadLetter&);
+  void dead_letter_handled(const DeadLetter&, bool done);
 
   // lane_life.cpp: start, replace, stop
   void on_lane(std::function<void()>, Clock::time_point until);
@@ -215,7 +246,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
       apart_until_;  // up to here each event has a unit of its own, to find the one whose rows are refused
   std::vector<StoredPosition> apart_from_;  // what was committed when that began
   std::vector<CrashedEvent> crashed_events_;
-  std::string dead_error_;  // of the last dead letters
+  std::atomic<std::int64_t> dead_letters_ = 0;  // in the store
+  std::string dead_error_;                      // of the last dead letters
   int dead_in_a_row_ = 0;
   std::size_t first_stream_ = 0;  // of the next batch
   std::uint64_t events_ = 0;

@@ -317,6 +317,7 @@ Lane::Status Lane::status() const {
     std::lock_guard lock(status_mutex_);
     status = status_;
   }
+  status.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(dead_letters_, 0));
   status.writer = writer_.status();
   const auto committed = writer_.committed();
   for (StreamStatus& stream : status.streams)

@@ -226,7 +226,13 @@ void Unit::change_job(JobChange change) {
 void Unit::add_dead_letter(DeadLetter letter) {
   bytes_ += letter.data.size();
   dead_.push_back(std::move(letter));
+  ++dead_more_;
   undo_.push_back({Undo::Kind::DeadLetter, nullptr, nullptr, {}, 0});
+}
+
+void Unit::retried_dead_letter(DeadLetter letter, bool done) {
+  dead_more_ -= done;
+  dead_retries_.emplace_back(std::move(letter), done);
 }
 
 void Unit::undo_to(std::size_t mark) {
@@ -263,6 +269,7 @@ void Unit::undo_to(std::size_t mark) {
         break;
       case Undo::Kind::DeadLetter:
         dead_.pop_back();
+        --dead_more_;
         break;
     }
   }
@@ -281,6 +288,7 @@ void Unit::clear_effects() {
   std::move(jobs_.begin(), jobs_.end(), std::back_inserter(written_jobs_));
   jobs_.clear();
   dead_.clear();
+  dead_retries_.clear();
   rows_ = bytes_ = 0;
   memory_->release();
 }

@@ -12,17 +12,10 @@
 #include <vector>
 
 #include "journal/position.hpp"
+#include "lanes/dead_letters.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
-
-/// An event or job run that could not be handled: kept with its error, for an operator to look at and try again.
-struct DeadLetter {
-  std::string kind;  // "event" or "job"
-  Stream stream;
-  Position position;
-  std::string type, error, data;
-};
 
 /// [one thread at a time: whoever holds the plugin's baton, then the writer]
 class Unit {
@@ -79,6 +72,10 @@ class Unit {
   /// All of them, also those that clear_effects() has written already.
   std::vector<JobChange> job_changes() const;
   void add_dead_letter(DeadLetter);
+  /// It was tried again: done, or failed with letter.error. Cannot be undone.
+  void retried_dead_letter(DeadLetter, bool done);
+  /// By how many there are more of them in the store after the commit.
+  std::int64_t dead_letters_more() const { return dead_more_; }
 
   // ---- undo: a handler's own effects, when it fails ----
 
@@ -103,7 +100,9 @@ class Unit {
   }
   const std::vector<StreamPosition>& positions() const { return positions_; }
 
-  bool has_effects() const { return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || in_transaction; }
+  bool has_effects() const {
+    return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || !dead_retries_.empty() || in_transaction;
+  }
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return bytes_; }  // of staged rows and texts, roughly
 
@@ -162,6 +161,8 @@ class Unit {
   std::map<std::string, KeyValue, std::less<>> kv_;
   std::vector<JobChange> jobs_, written_jobs_;
   std::vector<DeadLetter> dead_;
+  std::vector<std::pair<DeadLetter, bool>> dead_retries_;
+  std::int64_t dead_more_ = 0;
   std::vector<StreamPosition> positions_;
   std::vector<Undo> undo_;
   std::vector<tl_value> undo_values_;

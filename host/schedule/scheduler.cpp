@@ -164,7 +164,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
                                 Position{static_cast<std::uint64_t>(run.due_us)},
                                 run.key.empty() ? launch.job : launch.job + "/" + run.key,
                                 answer.error,
-                                run.args});
+                                run.args,
+                                launch.lane->generation()});
         if (run.scheduled && give_up)
           unit.change_job({Kind::Schedule, launch.job, run.key, "", run.due_us});
         else if (!run.scheduled)
