@@ -36,6 +36,8 @@ constexpr std::string_view kHelp =
     "trellis ctl call PLUGIN METHOD [JSON]  calls a method with an object of arguments\n"
     "trellis ctl methods PLUGIN             what it can be called with\n"
     "trellis ctl jobs                       schedules and runs\n"
+    "trellis ctl dead list [PLUGIN]         events and job runs that failed for good; show PLUGIN ID: one, whole\n"
+    "trellis ctl dead retry PLUGIN ID|--all handles them once more; drop PLUGIN ID|--all: gives them up\n"
     "trellis ctl metrics                    in Prometheus's text format\n"
     "trellis ctl stop                       ends the host as SIGTERM does\n";
 
@@ -68,6 +70,7 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
     if (first == "status") return control_status(words.size() > 1 && words[1] == "--json");
     if (first == "plugin") return control_plugin(words);
     if (first == "call") return control_call(words);
+    if (first == "dead") return control_dead(words);
     if (first == "methods" && words.size() == 2) {
       if (!manager->loaded(words[1]))
         return refuse(
@@ -95,7 +98,7 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
       ask_to_stop(kExitOk, "asked to end by trellis ctl");
       return {kExitOk, "stopping\n", ""};
     }
-    std::vector<std::string> known{"status", "plugin", "call", "methods", "jobs", "metrics", "stop", "help"};
+    std::vector<std::string> known{"status", "plugin", "call", "methods", "jobs", "dead", "metrics", "stop", "help"};
     const std::string near = nearest(first, known);
     return refuse(fmt::format("there is no `trellis ctl {}`{}; `trellis ctl help` lists what there is", first,
                               near.empty() ? "" : "; did you mean " + near + "?"),

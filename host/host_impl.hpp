@@ -53,6 +53,11 @@ struct Host::Impl {
   ControlAnswer control_status(bool json);
   ControlAnswer control_plugin(const std::vector<std::string>& words);
   ControlAnswer control_call(const std::vector<std::string>& words);
+  // host_control_dead.cpp: `trellis ctl dead`
+  ControlAnswer control_dead(const std::vector<std::string>& words);
+  ControlAnswer show_dead(const std::string& plugin, const DeadLetter&);
+  ControlAnswer retry_dead(const std::string& plugin, const std::vector<DeadLetter>&, bool all);
+  ControlAnswer drop_dead(const std::string& plugin, const std::vector<DeadLetter>&);
   PluginConfig configured(
       const std::string& plugin) const;  // read again from plugins.conf; throws ConfigError, PluginError
 
