@@ -74,7 +74,7 @@ po::options_description options_of(const std::string& command) {
         "only dispatches of that name (MESSAGE_CREATE); may be given often");
     add("guild", po::value<std::string>()->value_name("ID"), "only those of that guild");
     add("limit", po::value<std::string>()->value_name("N"), "stop after so many lines");
-    add("all", "also what is no dispatch: TRELLIS_SESSION, TRELLIS_SKIP, TRELLIS_FILTER");
+    add("all", "also what is no dispatch: TRELLIS_SESSION, TRELLIS_SKIP, TRELLIS_FILTER, TRELLIS_CAUGHT_UP");
   }
   if (command == "ctl" || command.starts_with("journal ")) {
     add("state", po::value<std::string>()->value_name("DIR"),

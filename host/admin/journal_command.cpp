@@ -72,6 +72,8 @@ std::string_view name_of(RecordKind kind, std::string_view type) {
       return "TRELLIS_SKIP";
     case RecordKind::Filter:
       return "TRELLIS_FILTER";
+    case RecordKind::CaughtUp:
+      return "TRELLIS_CAUGHT_UP";
     default:
       return type;
   }
@@ -101,7 +103,7 @@ std::vector<JournalFiles> streams(const JournalCommand& command, const fs::path&
 
 int stat(const std::vector<JournalFiles>& streams, std::ostream& out) {
   for (const JournalFiles& files : streams) {
-    std::uint64_t dispatches = 0, skips = 0, filters = 0, sessions = 0, damages = 0;
+    std::uint64_t dispatches = 0, skips = 0, filters = 0, sessions = 0, caught_up = 0, damages = 0;
     std::int64_t oldest_us = 0, newest_us = 0;
     Position session;
     const auto totals = files.walk({
@@ -118,6 +120,9 @@ int stat(const std::vector<JournalFiles>& streams, std::ostream& out) {
                 case RecordKind::Filter:
                   ++filters;
                   break;
+                case RecordKind::CaughtUp:
+                  ++caught_up;
+                  break;
                 default:
                   ++dispatches;
               }
@@ -132,8 +137,8 @@ int stat(const std::vector<JournalFiles>& streams, std::ostream& out) {
     out << fmt::format("shard {}/{}: {}\n", files.stream().id, files.stream().count, files.folder().string());
     out << fmt::format("  segments    {}, {} on disk, {} of records\n", totals.segments, bytes_text(totals.file_bytes),
                        bytes_text(totals.record_bytes));
-    out << fmt::format("  records     {}: dispatches {}, skips {}, sessions {}, filters {}\n", totals.records,
-                       dispatches, skips, sessions, filters);
+    out << fmt::format("  records     {}: dispatches {}, skips {}, sessions {}, filters {}, caught up {}\n",
+                       totals.records, dispatches, skips, sessions, filters, caught_up);
     if (totals.records) {
       out << fmt::format("  oldest      {} {}\n", totals.oldest.text(), time_text(oldest_us));
       out << fmt::format("  newest      {} {}\n", totals.newest.text(), time_text(newest_us));

@@ -14,8 +14,8 @@ namespace trellis::host::journal_format {
 static_assert(std::endian::native == std::endian::little, "segment files are little-endian");
 
 inline constexpr char kMagic[9] = "TRLSJRNL";
-/// Format 1 had zeroes where generation, flags and previous_end are, which means the same.
-inline constexpr std::uint32_t kFormat = 2;
+/// Format 1 had zeroes where generation, flags and previous_end are, which means the same; 2 had no CaughtUp records.
+inline constexpr std::uint32_t kFormat = 3;
 
 struct SegmentHead {
   char magic[8];
@@ -49,14 +49,18 @@ static_assert(sizeof(RecordHead) == 72);
 
 /// In SegmentHead::flags: the file had an earlier life, whose bytes may stand after the last record.
 inline constexpr std::uint32_t kRecycled = 1;
+/// In SegmentHead::flags: what stood between the segment before and `previous` was never in this folder.
+inline constexpr std::uint32_t kJump = 2;
 
 inline constexpr std::size_t kRecordPrefix = offsetof(RecordHead, position);
 inline constexpr std::size_t kRecordFixed = sizeof(RecordHead) - kRecordPrefix;
-/// A session or filter record that repeats what was true before the segment: so a segment stands on its own.
+/// A session, filter or caught-up record that repeats what was true before the segment: so a segment stands on its own.
 inline constexpr std::uint8_t kFlagCopy = 0x80;
 /// Bytes at the end of a segment that never hold a record: whoever parses a record's data in place may read past it.
 inline constexpr std::size_t kTailReserve = 64;
 inline constexpr std::size_t kPage = 4096;
+/// The greatest RecordKind.
+inline constexpr std::uint8_t kKindMax = 6;
 /// Larger data is not stored (the gateway's own limit is far below).
 inline constexpr std::size_t kDataMax = 1u << 30;
 
@@ -103,7 +107,7 @@ inline Later look_for_more(const char* base, std::uint64_t offset, std::uint64_t
     std::memcpy(&head, base + at, sizeof head);
     if (head.length < kRecordFixed || head.length > limit - at - kRecordPrefix) continue;
     // Positions rise: those of an earlier life are lower than all of this one.
-    if (head.kind == 0 || head.kind > 5 || head.position < segment.previous) continue;
+    if (head.kind == 0 || head.kind > kKindMax || head.position < segment.previous) continue;
     const bool whole = record_crc(segment.generation, base + at + kRecordPrefix, head.length) == head.crc;
     if (!whole && at != offset) continue;
     if (whole && !later.first) {

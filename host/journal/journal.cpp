@@ -86,6 +86,7 @@ void Journal::Impl::start_segment(Position first, std::uint64_t room) {
   std::uint64_t copies = 0;
   if (has_session_) copies += record_bytes(session_data_.size());
   if (has_filter_) copies += record_bytes(filter_data_.size());
+  if (caught_up_epoch_) copies += record_bytes(0);
   Chunk chunk;
   chunk.begin = used_;
   chunk.target = sizeof(SegmentHead);
@@ -96,6 +97,7 @@ void Journal::Impl::start_segment(Position first, std::uint64_t room) {
   chunk.previous_end = target_;
   chunk.last = last_;
   chunk.generation = generation_ = ++highest_generation_;
+  chunk.jump = std::exchange(jumped_, false);
   chunks_.push_back(chunk);
   target_ = chunk.target;
   target_capacity_ = chunk.capacity;
@@ -104,11 +106,22 @@ void Journal::Impl::start_segment(Position first, std::uint64_t room) {
     encode(RecordKind::Session, kFlagCopy, 0, Position::of(session_epoch_, 0), nothing, session_data_);
   }
   if (has_filter_) encode(RecordKind::Filter, kFlagCopy, 0, last_, nothing, filter_data_);
+  if (caught_up_epoch_) encode(RecordKind::CaughtUp, kFlagCopy, 0, Position::of(caught_up_epoch_, 0), nothing, {});
+}
+
+void Journal::Impl::go_on_from(const Record& session, Position last) {
+  has_session_ = true;
+  session_epoch_ = session.position.epoch();
+  session_data_ = session.data;
+  last_ = last;
+  tail.store(last.value, std::memory_order_release);
+  target_capacity_ = 0;  // the next record opens a segment
+  jumped_ = current_ != nullptr;
 }
 
 bool Journal::Impl::append(const Record& record) {
   Position position = record.position;
-  if (record.kind == RecordKind::Filter) {
+  if (stands_at_last(record.kind)) {
     position = std::max(position, last_);
   } else if (position <= last_ || record.kind == RecordKind::Type) {
     repeats.fetch_add(1, std::memory_order_relaxed);
@@ -160,6 +173,8 @@ bool Journal::Impl::append(const Record& record) {
   } else if (record.kind == RecordKind::Filter) {
     has_filter_ = true;
     filter_data_ = data;
+  } else if (record.kind == RecordKind::CaughtUp) {
+    caught_up_epoch_ = position.epoch();
   }
   return true;
 }
@@ -185,7 +200,7 @@ std::error_code Journal::Impl::open_segment(const Chunk& chunk) {
     }
   }
   segment_refused.store(false, std::memory_order_relaxed);
-  // Names only give the order. A filter record stands where the record before it stands: hence the + 1.
+  // Names only give the order. A record may stand where the record before it stands: hence the + 1.
   const std::uint64_t name = current_ ? std::max(chunk.first.value, last_name_ + 1) : chunk.first.value;
   char text[32];
   std::snprintf(text, sizeof text, "%016llx.log", static_cast<unsigned long long>(name));
@@ -210,7 +225,7 @@ std::error_code Journal::Impl::open_segment(const Chunk& chunk) {
   head.first = chunk.first.value;
   head.previous = chunk.previous.value;
   head.generation = chunk.generation;
-  head.flags = spare.recycled ? kRecycled : 0;
+  head.flags = (spare.recycled ? kRecycled : 0) | (chunk.jump ? kJump : 0);
   head.previous_end = static_cast<std::uint32_t>(chunk.previous_end / 8);
   head.crc = head_crc(head);
   // Named last: what has the name of a segment has a head, for who looks from outside.
@@ -327,6 +342,8 @@ std::size_t Journal::batched() const {
   return bytes;
 }
 Position Journal::last() const { return impl_->last_; }
+std::uint32_t Journal::caught_up() const { return impl_->caught_up_epoch_; }
+void Journal::go_on_from(const Record& session, Position last) { impl_->go_on_from(session, last); }
 
 std::optional<Session> Journal::session() const {
   if (!impl_->has_session_) return std::nullopt;
@@ -340,6 +357,7 @@ std::optional<Session> Journal::session() const {
     return std::nullopt;
   }
   if (object["resume_url"].get(url) != simdjson::SUCCESS) url = {};
+  if (object["intents"].get(session.intents) != simdjson::SUCCESS) session.intents = 0;
   session.session_id = id;
   session.resume_url = url;
   return session;

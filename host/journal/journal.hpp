@@ -4,7 +4,8 @@
 // format version, stream, generation) and records. A record is: length, CRC32C of all that follows (begun with the
 // segment's generation: a file may be used again), position, kind, flags, type (a number from the segment's own
 // dictionary, whose entries are records too), hot fields, and the JSON of "d". Positions strictly rise over Dispatch,
-// Skip and Session records. There is no mutable head: what the log says is what its records say.
+// Skip and Session records; the others stand where the record before them stands. There is no mutable head: what the
+// log says is what its records say.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -22,11 +23,15 @@ namespace trellis::host {
 
 enum class RecordKind : std::uint8_t {
   Dispatch = 1,
-  Skip = 2,     // everything up to this position was filtered away
-  Session = 3,  // data: JSON {"session_id", "resume_url"}; position {epoch, 0}
-  Filter = 4,   // data: JSON array of the dispatch names that are collected from here on; stands at last()
-  Type = 5,     // dictionary of the segment; readers never see it
+  Skip = 2,      // everything up to this position was filtered away
+  Session = 3,   // data: JSON {"session_id", "resume_url", "intents"}; position {epoch, 0}
+  Filter = 4,    // data: JSON array of the dispatch names that are collected from here on; stands at last()
+  Type = 5,      // dictionary of the segment; readers never see it
+  CaughtUp = 6,  // every guild of the session's READY has been heard of; once per session; stands at last()
 };
+
+/// Such a record has no position of its own: it stands where the record before it stands, and holds for what follows.
+constexpr bool stands_at_last(RecordKind kind) { return kind == RecordKind::Filter || kind == RecordKind::CaughtUp; }
 
 /// tl_event's flags that are stored.
 inline constexpr std::uint8_t kRecordBot = 1;
@@ -49,6 +54,7 @@ struct Session {
   std::uint32_t epoch = 0;
   std::string session_id;
   std::string resume_url;
+  std::uint64_t intents = 0;  // it was begun with; 0: not known
 };
 
 struct JournalOptions {
@@ -90,6 +96,12 @@ class Journal {
   /// Of the last record appended (batched or not); {0} when the log is empty.
   Position last() const;
   std::optional<Session> session() const;
+  /// The epoch of the newest CaughtUp record; 0: there was none.
+  std::uint32_t caught_up() const;
+  /// From here on it is as if everything up to `last` had been in this log and released: the session goes on there, and
+  /// a reader that stands before sees what is missing. For a log that was lost, or that another one has gone beyond:
+  /// `last` is above last() and in the session's epoch. Takes a Session record. [nothing batched]
+  void go_on_from(const Record& session, Position last);
 
   // ---- [any thread] ----
 

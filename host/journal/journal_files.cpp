@@ -167,7 +167,7 @@ class Walk {
 
   std::string wrong_in(const RecordHead& head, std::string_view data) {
     const auto kind = static_cast<RecordKind>(head.kind);
-    if (head.kind == 0 || head.kind > 5) return fmt::format("a record of the unknown kind {}", head.kind);
+    if (head.kind == 0 || head.kind > kKindMax) return fmt::format("a record of the unknown kind {}", head.kind);
     if (kind == RecordKind::Type) {
       const std::size_t expected = std::max<std::size_t>(types_.size(), 1);
       if (head.type >= kEventTypesMax || head.type < expected || (head.type != expected && !skipping_)) {
@@ -179,7 +179,7 @@ class Walk {
     }
     if (head.flags & kFlagCopy) return {};
     const Position position{head.position};
-    if (kind == RecordKind::Filter ? position < last_ : position <= last_) {
+    if (stands_at_last(kind) ? position < last_ : position <= last_) {
       return fmt::format("position {} follows {}: positions rise", position.text(), last_.text());
     }
     if (kind == RecordKind::Dispatch && (head.type >= types_.size() || types_[head.type].empty()) && !skipping_) {
@@ -286,7 +286,7 @@ JournalFiles::Totals JournalFiles::walk(const Visitor& visitor, Position from) c
       stood.reset();
       continue;
     }
-    if (stood && stood->value != image.head.previous) {
+    if (stood && stood->value != image.head.previous && !(image.head.flags & kJump)) {
       damage(image.path, 0,
              fmt::format("it goes on after {}, but the segment before ends with {}",
                          Position{image.head.previous}.text(), stood->text()),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "journal/event_types.hpp"
@@ -25,6 +26,7 @@ struct Journal::Impl {
   // ---- [the shard's thread] journal.cpp ----
   bool append(const Record&);
   std::error_code flush();
+  void go_on_from(const Record& session, Position);
 
   // ---- [any thread] ----
   /// The segment that follows number `after`, with its bytes; null when there is none (yet).
@@ -78,7 +80,7 @@ struct Journal::Impl {
   struct Chunk {
     std::size_t begin = 0, bytes = 0;  // in the batch
     std::uint64_t target = 0;          // offset in the segment
-    bool opens_segment = false;
+    bool opens_segment = false, jump = false;
     std::uint32_t generation = 0;  // of the segment it opens
     std::uint64_t capacity = 0;    // of the segment it opens
     Position first, previous;
@@ -113,8 +115,8 @@ struct Journal::Impl {
 
   friend class Journal;
   Position last_;
-  std::uint32_t session_epoch_ = 0;
-  bool has_session_ = false;
+  std::uint32_t session_epoch_ = 0, caught_up_epoch_ = 0;
+  bool has_session_ = false, jumped_ = false;
   std::string session_data_, filter_data_;
   bool has_filter_ = false;
 };

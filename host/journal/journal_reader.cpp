@@ -46,8 +46,7 @@ class Reader final : public JournalReader {
       }
       if (kind == RecordKind::Filter) filter_ = data;
       const Position position{head.position};
-      // A filter record stands where the record before it stands, and holds for what follows.
-      if (position < after_ || (position == after_ && kind != RecordKind::Filter)) {
+      if (position < after_ || (position == after_ && !stands_at_last(kind))) {
         scanned_ = position;
         continue;
       }

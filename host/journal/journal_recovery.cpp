@@ -35,7 +35,7 @@ struct Scan {
   Position last;
   std::int64_t received_us = 0;
   bool has_session = false, has_filter = false;
-  std::uint32_t session_epoch = 0;
+  std::uint32_t session_epoch = 0, caught_up_epoch = 0;
   std::string session, filter;
   std::vector<std::uint32_t> dictionary;  // event_type() by the segment's number
 };
@@ -92,7 +92,7 @@ Scan scan(const Candidate& candidate) {
       result.dictionary.resize(head.type + 1u, 0);
       result.dictionary[head.type] = event_type(data);
     } else if (!copy) {
-      if (kind == RecordKind::Filter ? position < result.last : position <= result.last) break;
+      if (stands_at_last(kind) ? position < result.last : position <= result.last) break;
       result.last = position;
       if (head.received_us) result.received_us = head.received_us;
       ++result.records;
@@ -104,6 +104,8 @@ Scan scan(const Candidate& candidate) {
     } else if (kind == RecordKind::Filter) {
       result.has_filter = true;
       result.filter = data;
+    } else if (kind == RecordKind::CaughtUp) {
+      result.caught_up_epoch = position.epoch();
     }
     result.end += bytes_of(head);
   }
@@ -205,7 +207,7 @@ void Journal::Impl::recover() {
     // The next segment says where and with what this one ended.
     if (i + 1 == kept.size()) break;
     const SegmentHead& next = kept[i + 1].head;
-    if (scans[i].cut || scans[i].last.value != next.previous ||
+    if (scans[i].cut || (!(next.flags & kJump) && scans[i].last.value != next.previous) ||
         (next.previous_end && scans[i].end != std::uint64_t{next.previous_end} * 8)) {
       cut_to(i + 1);
     }
@@ -269,6 +271,7 @@ void Journal::Impl::recover() {
   session_data_ = end.session;
   has_filter_ = end.has_filter;
   filter_data_ = end.filter;
+  caught_up_epoch_ = end.caught_up_epoch;
 }
 
 }  // namespace trellis::host

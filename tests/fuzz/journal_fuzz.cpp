@@ -32,7 +32,7 @@ void mend(std::string& bytes) {
   SegmentHead segment;
   std::memcpy(&segment, bytes.data(), sizeof segment);
   std::memcpy(segment.magic, kMagic, sizeof segment.magic);
-  segment.format = 1 + segment.format % 2;
+  segment.format = 1 + segment.format % kFormat;
   segment.head_bytes = sizeof segment;
   segment.shard_id = 0;
   segment.shard_count = 1;
@@ -59,7 +59,7 @@ std::size_t read_all(Journal& journal) {
   Position before;
   std::size_t records = 0, sum = 0;
   while (const Record* record = reader->next()) {
-    check(record->kind == RecordKind::Filter ? record->position >= before : record->position > before);
+    check(stands_at_last(record->kind) ? record->position >= before : record->position > before);
     before = record->position;
     for (const char c : record->data) sum += static_cast<unsigned char>(c);
     for (int i = 0; i < 64; ++i) sum += static_cast<unsigned char>(record->data.data()[record->data.size() + i]);

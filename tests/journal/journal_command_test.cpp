@@ -76,7 +76,7 @@ TEST_F(CommandTest, Stat) {
   const auto printed = run({.what = What::Stat});
   EXPECT_EQ(printed.exit_code, 0);
   for (const char* part : {"shard 0/1: ", "segments    3, 192 KiB on disk",
-                           "records     403: dispatches 400, skips 1, sessions 1, filters 1",
+                           "records     403: dispatches 400, skips 1, sessions 1, filters 1, caught up 0",
                            "oldest      7:0 2023-11-14T22:13:20.100001Z",
                            "newest      7:500 2023-11-14T22:13:20.100400Z", "session     7 ", "unreadable  0\n"}) {
     EXPECT_NE(printed.text.find(part), std::string::npos) << part << "\n" << printed.text;

@@ -92,6 +92,79 @@ TEST_F(JournalTest, ReadsAfterAnyPosition) {
   EXPECT_EQ(reader->predecessor(), Position::of(2, 1'005));
 }
 
+TEST_F(JournalTest, ACaughtUpRecordStandsWhereTheOneBeforeStands) {
+  {
+    auto journal = open();
+    ASSERT_TRUE(journal->append(session(2, "{}")));
+    EXPECT_EQ(journal->caught_up(), 0u);
+    fill(*journal, 2, 1, 3);
+    ASSERT_TRUE(journal->append({.kind = RecordKind::CaughtUp}));
+    EXPECT_EQ(journal->caught_up(), 2u);
+    fill(*journal, 2, 4, 600);
+    ASSERT_GT(journal->stats().segments, 2u);
+    journal->release(Position::of(2, 600));
+    const auto after = read_all(*journal, Position::of(2, 599));
+    ASSERT_EQ(after.size(), 1u) << "the copy in the last segment is not shown";
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->stats().bytes_cut_at_recovery, 0u);
+  EXPECT_EQ(journal->caught_up(), 2u) << "its segment is gone";
+  ASSERT_TRUE(journal->append({.kind = RecordKind::CaughtUp}));
+  ASSERT_FALSE(journal->flush());
+  const auto again = read_all(*journal, Position::of(2, 600));
+  ASSERT_EQ(again.size(), 1u) << "it is behind whoever stands at the record before";
+  EXPECT_EQ(again[0].record.kind, RecordKind::CaughtUp);
+  EXPECT_EQ(again[0].record.position, Position::of(2, 600));
+}
+
+TEST_F(JournalTest, GoesOnFromWhereALostOneStood) {
+  const Record known = session(2, R"({"session_id":"s","resume_url":"wss://r","intents":513})");
+  {
+    auto journal = open();
+    journal->go_on_from(known, Position::of(2, 100));
+    EXPECT_EQ(journal->last(), Position::of(2, 100));
+    EXPECT_EQ(journal->tail(), Position::of(2, 100));
+    EXPECT_FALSE(journal->append(dispatch(Position::of(2, 100), "{}")));
+    fill(*journal, 2, 101, 110);
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->stats().bytes_cut_at_recovery, 0u);
+  ASSERT_TRUE(journal->session());
+  EXPECT_EQ(journal->session()->epoch, 2u);
+  EXPECT_EQ(journal->session()->session_id, "s");
+  EXPECT_EQ(journal->session()->intents, 513u);
+  EXPECT_EQ(journal->last(), Position::of(2, 110));
+  expect_filled(read_all(*journal, Position::of(2, 100)), 2, 101, 110);
+  auto behind = journal->read_after(Position::of(2, 40));
+  ASSERT_TRUE(behind->next());
+  EXPECT_EQ(behind->predecessor(), Position::of(2, 100)) << "shows what is missing";
+  auto in_front = journal->read_after(Position::of(2, 105));
+  ASSERT_TRUE(in_front->next());
+  EXPECT_EQ(in_front->predecessor(), Position::of(2, 105));
+}
+
+TEST_F(JournalTest, GoesOnWhereAnotherOneHasGoneBeyondIt) {
+  {
+    auto journal = open();
+    ASSERT_TRUE(journal->append(session(2, R"({"session_id":"old"})")));
+    fill(*journal, 2, 1, 20);
+    journal->go_on_from(session(5, R"({"session_id":"new"})"), Position::of(5, 1'000));
+    fill(*journal, 5, 1'001, 1'010);
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->stats().bytes_cut_at_recovery, 0u);
+  EXPECT_EQ(journal->session()->session_id, "new");
+  auto reader = journal->read_after(Position::of(2, 10));
+  for (std::uint32_t seq = 11; seq <= 20; ++seq) {
+    ASSERT_TRUE(reader->next());
+    EXPECT_EQ(reader->position(), Position::of(2, seq)) << "what it had can still be read";
+    EXPECT_LE(reader->predecessor(), Position::of(2, seq - 1));
+  }
+  ASSERT_TRUE(reader->next());
+  EXPECT_EQ(reader->position(), Position::of(5, 1'001));
+  EXPECT_EQ(reader->predecessor(), Position::of(5, 1'000));
+}
+
 TEST_F(JournalTest, ReaderKnowsWhatStoodBefore) {
   auto journal = open();
   ASSERT_TRUE(journal->append(session(2, "{}")));
