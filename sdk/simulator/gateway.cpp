@@ -13,15 +13,17 @@ namespace trellis::sim {
 
 namespace {
 constexpr std::size_t kProduceBytes = 128 * 1024;
-constexpr std::uint64_t kMaxBehind = 4096;         // an attached session this far behind holds up its stream
-constexpr std::int64_t kMemberRequestMs = 30'000;  // all members of a server: once in 30 s
+constexpr std::uint64_t kMaxBehind = 4096;  // an attached session this far behind holds up its stream
 }  // namespace
 
 Gateway::Gateway(const Options& chosen)
-    : options(chosen), world(chosen), truth(world), now_ms_(steady_ms()), identifies_left_(chosen.identify_total) {
+    : options(chosen), world(chosen), truth(world), schedule_(chosen), now_ms_(steady_ms()) {
   // Session ids must not repeat in another run: a client may still hold one.
   std::random_device device;
   id_prefix_ = fmt::format("{:08x}{:08x}{:08x}", device(), device(), static_cast<std::uint32_t>(wall_clock_ms()));
+  for (std::uint32_t i = 0; i < options.outage_guilds; ++i) {
+    world.guilds[world.guilds.size() - 1 - i].unavailable = true;
+  }
   // A blast is built before the first client comes.
   if (options.blast > 0) {
     for (std::uint32_t id = 0; id < options.shards; ++id) stream({id, options.shards});
@@ -44,6 +46,14 @@ void Gateway::tick() {
   tick_streams(static_cast<double>(now_ms_ - before) / 1000.0);
   if (now_ms_ - last_check_ms_ < 20) return;
   last_check_ms_ = now_ms_;
+  if (options.outage_guilds > 0 && options.outage_seconds > 0 && !outage_over_ && first_login_ms_ != 0 &&
+      now_ms_ - first_login_ms_ >= static_cast<std::int64_t>(options.outage_seconds * 1000)) {
+    outage_over_ = true;
+    for (Guild& guild : world.guilds) {
+      if (guild.unavailable) set_outage(guild, false);
+    }
+  }
+  if (first_login_ms_ != 0) schedule_.run(*this, now_ms_ - first_login_ms_);
   const std::vector<Peer*> peers(peers_.begin(), peers_.end());
   for (Peer* peer : peers) peer->tick(now_ms_);
   std::vector<Session*> expired;
@@ -131,15 +141,34 @@ void Gateway::destroy_session(Session& session) {
   sessions_.erase(session.id);
 }
 
-bool Gateway::may_identify(std::uint32_t shard) {
-  if (identifies_left_ == 0) return false;
+std::uint32_t Gateway::identifies_left() const {
+  return now_ms_ < budget_until_ms_ ? options.identify_total - identifies_ : options.identify_total;
+}
+
+std::int64_t Gateway::budget_reset_after() const { return now_ms_ < budget_until_ms_ ? budget_until_ms_ - now_ms_ : 0; }
+
+Gateway::Identify Gateway::identify(std::uint32_t shard) {
+  if (now_ms_ >= budget_until_ms_) {
+    budget_until_ms_ = now_ms_ + static_cast<std::int64_t>(options.identify_reset * 1000);
+    identifies_ = 0;
+  }
+  if (identifies_ >= options.identify_total) {
+    // Discord ends every session and resets the token.
+    log("identify refused: none left today; the token is no longer valid");
+    token_reset_ = true;
+    const std::vector<Peer*> peers(peers_.begin(), peers_.end());
+    for (Peer* peer : peers) peer->close(4004, "Authentication failed.");
+    while (!sessions_.empty()) destroy_session(*sessions_.begin()->second);
+    return Identify::kExhausted;
+  }
   const auto interval = static_cast<std::int64_t>(options.identify_interval * 1000);
   const std::uint32_t key = shard % options.max_concurrency;
   const auto last = identified_ms_.find(key);
-  if (interval > 0 && last != identified_ms_.end() && now_ms_ - last->second < interval) return false;
+  if (interval > 0 && last != identified_ms_.end() && now_ms_ - last->second < interval) return Identify::kTooSoon;
   identified_ms_[key] = now_ms_;
-  --identifies_left_;
-  return true;
+  ++identifies_;
+  if (first_login_ms_ == 0) first_login_ms_ = now_ms_;
+  return Identify::kYes;
 }
 
 bool Gateway::handshake_refused(bool resume_port) {
@@ -157,6 +186,21 @@ bool Gateway::handshake_refused(bool resume_port) {
 void Gateway::dispatch(Session& session, std::string_view type, std::string_view d) {
   session.append(type, d, now_ms_);
   ++truth.dispatches(type);
+}
+
+std::size_t Gateway::announce(std::string_view type, std::string_view d, Snowflake guild, const Session* always) {
+  std::size_t sent = 0;
+  for (const auto& [id, session] : sessions_) {
+    const std::uint32_t shard = guild == 0 ? 0 : World::shard_of(guild, session->shard.count);
+    if (session.get() != always && (shard != session->shard.id || !allows(session->intents, type, guild != 0))) {
+      continue;
+    }
+    session->append(type, d, now_ms_);
+    if (session->peer != nullptr) session->peer->wake();
+    ++sent;
+  }
+  if (sent > 0) ++truth.dispatches(type);
+  return sent;
 }
 
 void Gateway::send_ready(Session& session) {
@@ -181,165 +225,36 @@ void Gateway::send_ready(Session& session) {
   dispatch(session, "READY", d);
 }
 
-void Gateway::send_guild_create(Session& session) {
+bool Gateway::send_guild_create(Session& session) {
+  if (now_ms_ < session.next_guild_ms) return false;
+  session.next_guild_ms = now_ms_ + options.guild_interval;
   const Guild& guild = world.guilds[session.backfill.back()];
   session.backfill.pop_back();
-  if (guild.unavailable) return;  // comes when the outage is over
+  if (guild.unavailable) return true;  // comes when the outage is over
   std::string d;
   put_guild_create(d, world, guild, session.audience);
   dispatch(session, "GUILD_CREATE", d);
+  return true;
 }
 
-void Gateway::request_members(Session& session, std::string_view text) {
-  const auto value = parse_json(text);
-  const auto* d = member(*value, "d");
-  if (d == nullptr) return;
-  const Guild* guild = world.find_guild(id_at(*d, "guild_id"));
-  if (guild == nullptr || World::shard_of(guild->id, session.shard.count) != session.shard.id) return;
-  const std::uint64_t limit = number_at(*d, "limit").value_or(0);
-  const auto* ids = member(*d, "user_ids");
-  const std::string query = text_at(*d, "query");
-  const std::string nonce = text_at(*d, "nonce");
-  const bool presences = flag_at(*d, "presences") && (session.intents & intent::kPresences) != 0;
-
-  std::string not_found;
-  std::vector<std::pair<const User*, std::string>> found;
-  if (ids != nullptr) {
-    const auto one = [&](const boost::json::value& id) {
-      Snowflake wanted = 0;
-      if (id.is_string()) wanted = std::strtoull(id.get_string().c_str(), nullptr, 10);
-      const User* user = wanted == 0 ? nullptr : world.find_user(wanted);
-      if (user == &world.self) return found.emplace_back(user, self_member_json(*guild)), void();
-      const Member* there =
-          user == nullptr ? nullptr : world.find_member(*guild, static_cast<std::uint32_t>(user - world.users.data()));
-      if (there != nullptr) return found.emplace_back(user, there->json), void();
-      // Ids that are none come back as numbers.
-      put(not_found, not_found.empty() ? "" : ",");
-      if (wanted != 0)
-        put(not_found, '"', wanted, '"');
-      else
-        put(not_found, 0);
-    };
-    if (ids->is_array()) {
-      for (const auto& id : ids->get_array()) {
-        if (found.size() >= 100) break;
-        one(id);
-      }
+std::size_t Gateway::set_outage(Guild& guild, bool outage) {
+  guild.unavailable = outage;
+  std::size_t hit = 0;
+  for (const auto& [id, session] : sessions_) {
+    if (World::shard_of(guild.id, session->shard.count) != session->shard.id) continue;
+    if ((session->intents & intent::kGuilds) == 0) continue;
+    std::string d;
+    if (outage) {
+      put(d, R"({"unavailable":true,"id":")", guild.id, R"("})");
+      dispatch(*session, "GUILD_DELETE", d);
     } else {
-      one(*ids);
+      put_guild_create(d, world, guild, session->audience);
+      dispatch(*session, "GUILD_CREATE", d);
     }
-  } else {
-    if (query.empty() && limit == 0) {
-      if ((session.intents & intent::kGuildMembers) == 0) return;
-      const auto key = std::pair{guild->id, session.token};
-      const auto last = requested_ms_.find(key);
-      if (last != requested_ms_.end() && now_ms_ - last->second < kMemberRequestMs) {
-        std::string limited;
-        put(limited, R"({"retry_after":)",
-            fmt::format("{:.3f}", static_cast<double>(kMemberRequestMs - (now_ms_ - last->second)) / 1000.0),
-            R"(,"opcode":8,"meta":{"guild_id":")", guild->id, '"');
-        if (!nonce.empty()) {
-          put(limited, R"(,"nonce":)");
-          put_string(limited, nonce);
-        }
-        put(limited, "}}");
-        return dispatch(session, "RATE_LIMITED", limited);
-      }
-      requested_ms_[key] = now_ms_;
-    }
-    const std::size_t most = query.empty() && limit == 0 ? SIZE_MAX : std::clamp<std::uint64_t>(limit, 1, 100);
-    if (query.empty()) found.emplace_back(&world.self, self_member_json(*guild));
-    for (const Member& candidate : guild->members) {
-      if (found.size() >= most) break;
-      const User& user = world.users[candidate.user];
-      const std::size_t name = user.json.find(R"("username":")") + 12;
-      if (query.empty() || user.json.compare(name, query.size(), query) == 0) found.emplace_back(&user, candidate.json);
-    }
+    if (session->peer != nullptr) session->peer->wake();
+    ++hit;
   }
-  const std::size_t chunks = std::max<std::size_t>(1, (found.size() + 999) / 1000);
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    std::string out;
-    put(out, R"({"members":[)");
-    const std::size_t end = std::min(found.size(), (chunk + 1) * 1000);
-    std::string seen;
-    for (std::size_t i = chunk * 1000; i < end; ++i) {
-      put(out, i == chunk * 1000 ? "" : ",");
-      put_member(out, *found[i].first, found[i].second);
-      if (presences) {
-        put(seen, seen.empty() ? "" : ",");
-        put_presence(seen, *found[i].first, guild->id, i % 3, world.start_ms);
-      }
-    }
-    put(out, "]");
-    if (ids != nullptr) put(out, R"(,"not_found":[)", not_found, ']');
-    if (presences) put(out, R"(,"presences":[)", seen, ']');
-    if (!nonce.empty() && nonce.size() <= 32) {
-      put(out, R"(,"nonce":)");
-      put_string(out, nonce);
-    }
-    put(out, R"(,"guild_id":")", guild->id, R"(","chunk_index":)", chunk, R"(,"chunk_count":)", chunks, '}');
-    dispatch(session, "GUILD_MEMBERS_CHUNK", out);
-  }
-}
-
-void Gateway::update_voice(Session& session, std::string_view text) {
-  const auto value = parse_json(text);
-  const auto* d = member(*value, "d");
-  if (d == nullptr) return;
-  Guild* guild = world.find_guild(id_at(*d, "guild_id"));
-  if (guild == nullptr) return;
-  const Channel* channel = world.find_channel(id_at(*d, "channel_id"));
-  std::erase_if(guild->voice_states, [](const VoiceState& state) { return state.user == kNone; });
-  VoiceState state;
-  state.user = kNone;
-  state.channel = channel == nullptr ? kNone : static_cast<std::uint32_t>(channel - world.channels.data());
-  state.self_mute = flag_at(*d, "self_mute");
-  state.self_deaf = flag_at(*d, "self_deaf");
-  state.session = session.id;
-  std::string out;
-  put_voice_state(out, world, *guild, state, true);
-  dispatch(session, "VOICE_STATE_UPDATE", out);
-  if (channel == nullptr) return;
-  guild->voice_states.push_back(state);
-  std::string server;
-  put(server, R"({"token":"0123456789abcdef","guild_id":")", guild->id, R"(","endpoint":null})");
-  dispatch(session, "VOICE_SERVER_UPDATE", server);
-}
-
-void Gateway::request_soundboard(Session& session, std::string_view text) {
-  const auto value = parse_json(text);
-  const auto* d = member(*value, "d");
-  const auto* ids = d == nullptr ? nullptr : member(*d, "guild_ids");
-  if (ids == nullptr || !ids->is_array()) return;
-  for (const auto& id : ids->get_array()) {
-    if (!id.is_string()) continue;
-    const Guild* guild = world.find_guild(std::strtoull(id.get_string().c_str(), nullptr, 10));
-    if (guild == nullptr) continue;
-    std::string out = R"({"soundboard_sounds":)";
-    put_soundboard(out, *guild);
-    put(out, R"(,"guild_id":")", guild->id, R"("})");
-    dispatch(session, "SOUNDBOARD_SOUNDS", out);
-  }
-}
-
-void Gateway::request_channel_info(Session& session, std::string_view text) {
-  const auto value = parse_json(text);
-  const auto* d = member(*value, "d");
-  const Guild* guild = d == nullptr ? nullptr : world.find_guild(id_at(*d, "guild_id"));
-  if (guild == nullptr) return;
-  std::string out = R"({"guild_id":")";
-  put(out, guild->id, R"(","channels":[)");
-  bool comma = false;
-  for (const std::uint32_t index : guild->voice) {
-    bool used = false;
-    for (const VoiceState& state : guild->voice_states) used = used || state.channel == index;
-    if (!used) continue;
-    put(out, comma ? "," : "", R"({"voice_start_time":)", world.start_ms / 1000, R"(,"status":null,"id":")",
-        world.channels[index].id, R"("})");
-    comma = true;
-  }
-  put(out, "]}");
-  dispatch(session, "CHANNEL_INFO", out);
+  return hit;
 }
 
 std::string Gateway::sessions_json() const {
@@ -348,9 +263,11 @@ std::string Gateway::sessions_json() const {
     put(out, out.size() > 1 ? "," : "", R"({"session_id":")", id, R"(","shard":[)", session->shard.id, ',',
         session->shard.count, R"(],"intents":)", session->intents, R"(,"seq":)", session->log.last_seq(),
         R"(,"written":)", session->cursor - 1, R"(,"first_replayable":)", session->log.first_available(),
-        R"(,"attached":)", session->peer != nullptr, R"(,"resumes":)", session->resumes, R"(,"backfill_left":)",
-        session->backfill.size(), R"(,"messages_made":)", session->stream->made(), R"(,"messages_quota":)",
-        session->stream->quota(), R"(,"finished":)", session->stream->finished(), '}');
+        R"(,"attached":)", session->peer != nullptr, R"(,"presence":)",
+        session->presence.empty() ? std::string_view("null") : std::string_view(session->presence), R"(,"resumes":)",
+        session->resumes, R"(,"backfill_left":)", session->backfill.size(), R"(,"messages_made":)",
+        session->stream->made(), R"(,"messages_quota":)", session->stream->quota(), R"(,"finished":)",
+        session->stream->finished(), '}');
   }
   return out + "]";
 }
@@ -368,18 +285,8 @@ Gateway::Answer Gateway::inject(std::string_view body) {
   Snowflake guild = id_at(*d, "guild_id");
   if (guild == 0 && (type == "GUILD_CREATE" || type == "GUILD_UPDATE" || type == "GUILD_DELETE"))
     guild = id_at(*d, "id");
-  std::size_t sent = 0;
-  for (const auto& [id, session] : sessions_) {
-    const std::uint32_t shard = guild == 0 ? 0 : World::shard_of(guild, session->shard.count);
-    if (shard != session->shard.id || !allows(session->intents, type, guild != 0)) continue;
-    session->append(type, raw, now_ms_);
-    if (session->peer != nullptr) session->peer->wake();
-    ++sent;
-  }
-  if (sent > 0) {
-    ++truth.dispatches(type);
-    truth.injected(type, raw);
-  }
+  const std::size_t sent = announce(type, raw, guild);
+  if (sent > 0) truth.injected(type, raw);
   return {true, fmt::format(R"({{"sessions":{}}})", sent)};
 }
 
@@ -430,6 +337,9 @@ Gateway::Answer Gateway::fault(std::string_view body) {
   } else if (name == "duplicate") {
     const auto count = number_at(*value, "count").value_or(1);
     each_peer([&](Peer& peer) { peer.duplicate(count); });
+  } else if (name == "lose" || name == "reorder") {
+    const auto count = number_at(*value, "count").value_or(1);
+    each_peer([&](Peer& peer) { name == "lose" ? peer.lose(count) : peer.reorder(); });
   } else if (name == "raw") {
     const std::string text = text_at(*value, "text");
     each_peer([&](Peer& peer) { peer.send(text); });
@@ -451,21 +361,7 @@ Gateway::Answer Gateway::fault(std::string_view body) {
   } else if (name == "guild_outage" || name == "guild_return") {
     Guild* guild = world.find_guild(id_at(*value, "guild_id"));
     if (guild == nullptr) return {false, R"({"error":"guild_id names no server of this world"})"};
-    guild->unavailable = name == "guild_outage";
-    for (Session* session : chosen) {
-      if (World::shard_of(guild->id, session->shard.count) != session->shard.id) continue;
-      if ((session->intents & intent::kGuilds) == 0) continue;
-      std::string d;
-      if (guild->unavailable) {
-        put(d, R"({"unavailable":true,"id":")", guild->id, R"("})");
-        dispatch(*session, "GUILD_DELETE", d);
-      } else {
-        put_guild_create(d, world, *guild, session->audience);
-        dispatch(*session, "GUILD_CREATE", d);
-      }
-      if (session->peer != nullptr) session->peer->wake();
-      ++hit;
-    }
+    hit = set_outage(*guild, name == "guild_outage");
   } else {
     return {false, fmt::format(R"({{"error":"no fault is called \"{}\"; trellis-sim --help lists them"}})",
                                name.find_first_of("\"\\") == std::string::npos ? name : "?")};

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "peer.hpp"
+#include "schedule.hpp"
 #include "stream.hpp"
 #include "truth.hpp"
 #include "world.hpp"
@@ -33,7 +34,7 @@ class Gateway {
   /// Should a handshake be refused with 503 just now? Counts.
   bool handshake_refused(bool resume_port);
   bool token_ok(std::string_view token) const {
-    return !token.empty() && (options.token.empty() || token == options.token);
+    return !token.empty() && !token_reset_ && (options.token.empty() || token == options.token);
   }
 
   struct Answer {
@@ -44,7 +45,9 @@ class Gateway {
   Answer inject(std::string_view body);
   std::string sessions_json() const;
   std::string truth_json() const { return truth.json(sessions_json()); }
-  std::uint32_t identifies_left() const { return identifies_left_; }
+  std::uint32_t identifies_left() const;
+  /// Milliseconds until the identifies of the day are all there again.
+  std::int64_t budget_reset_after() const;
   bool paused() const { return paused_; }
 
   // From the peers.
@@ -54,15 +57,22 @@ class Gateway {
   Session& create_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience);
   Session* find_session(const std::string& id);
   void destroy_session(Session& session);
-  /// One identify per interval and bucket.
-  bool may_identify(std::uint32_t shard);
+  enum class Identify { kYes, kTooSoon, kExhausted };
+  /// One identify per interval and bucket, and so many a day: one more resets the token and ends everything.
+  Identify identify(std::uint32_t shard);
   /// Makes events for the session's stream; true if this session got some.
   bool produce(Session& session);
   void send_ready(Session& session);
-  void send_guild_create(Session& session);
+  /// False: not yet.
+  bool send_guild_create(Session& session);
   void dispatch(Session& session, std::string_view type, std::string_view d);
+  /// Dispatches to the sessions whose shard and intents allow it (`guild` 0: a direct message's), and to `always`.
+  /// Returns to how many.
+  std::size_t announce(std::string_view type, std::string_view d, Snowflake guild, const Session* always = nullptr);
   void request_members(Session& session, std::string_view text);
-  void update_voice(Session& session, std::string_view text);
+  /// These return false for a payload of the wrong shape.
+  bool update_voice(Session& session, std::string_view text);
+  bool update_presence(Session& session, std::string_view text);
   void request_soundboard(Session& session, std::string_view text);
   void request_channel_info(Session& session, std::string_view text);
   void log(std::string_view text) const;
@@ -70,7 +80,9 @@ class Gateway {
  private:
   Stream& stream(ShardKey shard);
   void tick_streams(double seconds);
+  std::size_t set_outage(Guild& guild, bool outage);
 
+  Schedule schedule_;
   std::int64_t now_ms_;
   std::int64_t last_check_ms_ = 0;
   std::set<Peer*> peers_;
@@ -78,7 +90,11 @@ class Gateway {
   std::map<ShardKey, std::unique_ptr<Stream>> streams_;
   std::map<std::uint32_t, std::int64_t> identified_ms_;
   std::map<std::pair<Snowflake, std::string>, std::int64_t> requested_ms_;
-  std::uint32_t identifies_left_;
+  std::uint32_t identifies_ = 0;  ///< since the budget was last full
+  std::int64_t budget_until_ms_ = 0;
+  std::int64_t first_login_ms_ = 0;
+  bool token_reset_ = false;
+  bool outage_over_ = false;
   bool paused_ = false;
   struct Refusal {
     std::int64_t until_ms = 0;

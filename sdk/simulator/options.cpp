@@ -14,6 +14,7 @@
 
 #include "clock.hpp"
 #include "event_types.hpp"
+#include "schedule.hpp"
 
 namespace trellis::sim {
 
@@ -38,7 +39,9 @@ Setting setting(const char* key, T& variable, const char* help) {
   Setting made;
   made.key = key;
   made.add_flag = [key, &variable, help](po::options_description& group) {
-    if constexpr (std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+      group.add_options()(key, po::value<T>(&variable)->composing()->value_name("TEXT"), help);
+    } else if constexpr (std::is_same_v<T, bool>) {
       group.add_options()(key, po::bool_switch(&variable)->default_value(variable), help);
     } else {
       group.add_options()(key,
@@ -49,7 +52,12 @@ Setting setting(const char* key, T& variable, const char* help) {
     }
   };
   made.read = [&variable](const toml::node& node) {
-    if constexpr (std::is_same_v<T, bool>) {
+    if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+      const auto* list = node.as_array();
+      if (list == nullptr || !list->is_homogeneous<std::string>()) return false;
+      for (const auto& one : *list) variable.push_back(*one.value<std::string>());
+      return true;
+    } else if constexpr (std::is_same_v<T, bool>) {
       const auto value = node.value_exact<bool>();
       if (value) variable = *value;
       return value.has_value();
@@ -72,10 +80,11 @@ Setting setting(const char* key, T& variable, const char* help) {
       return true;
     }
   };
-  made.expects = std::is_same_v<T, bool>          ? "true or false"
-                 : std::is_same_v<T, std::string> ? "a text"
-                 : std::is_floating_point_v<T>    ? "a number"
-                                                  : "a whole number in range";
+  made.expects = std::is_same_v<T, std::vector<std::string>> ? "a list of texts"
+                 : std::is_same_v<T, bool>                   ? "true or false"
+                 : std::is_same_v<T, std::string>            ? "a text"
+                 : std::is_floating_point_v<T>               ? "a number"
+                                                             : "a whole number in range";
   return made;
 }
 
@@ -100,6 +109,7 @@ std::vector<Group> groups(Options& o) {
         setting("threads", o.threads, "active threads per server at the start"),
         setting("users", o.users, "user accounts (people)"),
         setting("members", o.members, "people per server, taken from the users"),
+        setting("huge-members", o.huge_members, "people in the first server instead, for an oversized GUILD_CREATE"),
         setting("bots", o.bots, "bot accounts; all are members of every server"),
         setting("roles", o.roles, "roles per server besides @everyone")}},
       {"Stream of events",
@@ -135,7 +145,13 @@ std::vector<Group> groups(Options& o) {
         setting("shards", o.shards, "shard count that /gateway/bot recommends"),
         setting("max-concurrency", o.max_concurrency, "identify buckets"),
         setting("identify-interval", o.identify_interval, "seconds between two identifies of a bucket; 0: no limit"),
-        setting("identify-total", o.identify_total, "identifies left today"),
+        setting("identify-total", o.identify_total,
+                "identifies a day; one more ends every session and makes the token invalid"),
+        setting("identify-reset", o.identify_reset, "seconds of such a day"),
+        setting("guild-interval", o.guild_interval, "milliseconds between the GUILD_CREATEs that follow READY"),
+        setting("outage-guilds", o.outage_guilds, "so many servers are unavailable at the start"),
+        setting("outage-seconds", o.outage_seconds,
+                "seconds after the first login until they come back; 0: not by themselves"),
         setting("heartbeat-interval", o.heartbeat_interval, "milliseconds"),
         setting("send-limit", o.send_limit, "payloads a client may send per 60 s before 4008; 0: no limit"),
         setting("privileged", o.privileged, "privileged intents granted, of: members,presences,content"),
@@ -146,7 +162,13 @@ std::vector<Group> groups(Options& o) {
                 "go on making events while no connection is attached, until half the replay buffer is full"),
         setting("zlib-level", o.zlib_level, "compression level of zlib-stream, 1 to 9")}},
       {"Running",
-       {setting("truth", o.truth, "write what was sent into this JSON file at the end; also GET /_sim/truth"),
+       {setting("fault", o.fault,
+                "a fault on schedule, may be repeated: \"at=30s name=close code=4000\", \"every=60s name=reconnect\", "
+                "\"about=60s name=drop\" (at random, so long apart on average); counted from the first login"),
+        setting("script", o.script,
+                "a file of JSON lines: {\"at\": SECONDS, \"fault\": NAME, ...}, {\"at\": SECONDS, \"send\": {\"t\", "
+                "\"d\"}}"),
+        setting("truth", o.truth, "write what was sent into this JSON file at the end; also GET /_sim/truth"),
         setting("exit-after", o.exit_after, "end by itself after so many seconds; 0: never"),
         setting("quiet", o.quiet, "do not log connections and faults to stderr")}},
   };
@@ -200,6 +222,11 @@ void check(const Options& o) {
         std::pair{"other-share", o.other_share}}) {
     share(name, value, 1000);
   }
+  if (o.huge_members > o.users) {
+    throw OptionError(fmt::format("--huge-members {} needs as many --users", o.huge_members));
+  }
+  if (o.outage_guilds > o.guilds) throw OptionError("--outage-guilds exceeds --guilds");
+  if (!(o.identify_reset > 0)) throw OptionError("--identify-reset must be more than 0");
   if (o.guilds == 0) throw OptionError("--guilds must be at least 1");
   if (o.channels < 2) throw OptionError("--channels must be at least 2 (a category and a text channel)");
   if (o.users == 0 || o.members == 0) throw OptionError("--users and --members must be at least 1");
@@ -215,6 +242,7 @@ void check(const Options& o) {
   if (o.start != "now" && o.span_days == 0) throw OptionError("--span-days 0 (real time) needs --start now");
   if (o.blast > 0 && o.total == 0) throw OptionError("--blast needs --total");
   o.granted_intents();
+  Schedule{o};
 }
 
 }  // namespace
@@ -274,9 +302,10 @@ bool parse_options(int argc, const char* const* argv, Options& options) {
              "may see it\n"
              "  POST /_sim/fault      {\"fault\": NAME, \"session\": ID?, \"shard\": N?, ...} with NAME one of\n"
              "                        reconnect | invalid_session (resumable) | close (code) | drop | half_open |\n"
-             "                        heartbeat_request | mute_acks | cut_mid_frame | expire_session | duplicate "
+             "                        heartbeat_request | mute_acks | cut_mid_frame | expire_session | duplicate, lose "
              "(count) |\n"
-             "                        raw (text) | pause | resume_sending | resume_503, gateway_503 (seconds or count) "
+             "                        reorder | raw (text) | pause | resume_sending | resume_503, gateway_503 (seconds "
+             "or count) "
              "|\n"
              "                        guild_outage (guild_id) | guild_return (guild_id)\n\n"
              "Example: a fast stream over three days\n"

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace trellis::sim {
 
@@ -22,6 +23,7 @@ struct Options {
   std::uint32_t threads = 4;
   std::uint32_t users = 200;
   std::uint32_t members = 100;
+  std::uint32_t huge_members = 0;
   std::uint32_t bots = 10;
   std::uint32_t roles = 6;
   // Stream
@@ -52,6 +54,10 @@ struct Options {
   std::uint32_t max_concurrency = 1;
   double identify_interval = 5;
   std::uint32_t identify_total = 1000;
+  double identify_reset = 86400;
+  std::uint32_t guild_interval = 0;
+  std::uint32_t outage_guilds = 0;
+  double outage_seconds = 0;
   std::uint32_t heartbeat_interval = 41250;
   std::uint32_t send_limit = 120;
   std::string privileged = "members,presences,content";
@@ -60,6 +66,8 @@ struct Options {
   bool send_while_away = false;
   int zlib_level = 6;
   // Running
+  std::vector<std::string> fault;
+  std::string script;
   std::string truth;
   double exit_after = 0;
   bool quiet = false;

@@ -107,6 +107,16 @@ void Peer::cut_mid_frame() {
   wake();
 }
 
+void Peer::lose(std::uint64_t count) {
+  lose_ += count;
+  wake();
+}
+
+void Peer::reorder() {
+  reorder_ = true;
+  wake();
+}
+
 void Peer::finish(std::string json, unsigned code, bool destroy_session) {
   finish_ = Finish{std::move(json), code, destroy_session};
   wake();
@@ -192,10 +202,9 @@ void Peer::text(std::string_view message) {
     return close(4003, "Not authenticated.");
   }
   if (*op == 3) {
-    while (!presence_ms_.empty() && now - presence_ms_.front() >= 20'000) presence_ms_.pop_front();
-    presence_ms_.push_back(now);  // more than five are ignored, as nothing comes back of them anyway
+    if (!gateway_.update_presence(*session_, message)) return close(4002, "Error while decoding payload.");
   } else if (*op == 4) {
-    gateway_.update_voice(*session_, message);
+    if (!gateway_.update_voice(*session_, message)) return close(4002, "Error while decoding payload.");
   } else if (*op == 8) {
     gateway_.request_members(*session_, message);
   } else if (*op == 31) {
@@ -232,8 +241,10 @@ void Peer::identify(std::string_view text) {
   for (const Guild& guild : gateway_.world.guilds)
     on_shard += World::shard_of(guild.id, shard.count) == shard.id ? 1 : 0;
   if (on_shard > 2500) return close(4011, "Sharding required.");
-  if (!gateway_.may_identify(shard.id)) {
-    gateway_.log("identify refused: too soon, or none left");
+  const Gateway::Identify answer = gateway_.identify(shard.id);
+  if (answer == Gateway::Identify::kExhausted) return;
+  if (answer == Gateway::Identify::kTooSoon) {
+    gateway_.log(fmt::format("identify of shard {} refused: too soon", shard.id));
     return send(R"({"t":null,"s":null,"op":9,"d":false})");
   }
   const auto large = number_at(*d, "large_threshold").value_or(50);
@@ -313,7 +324,7 @@ bool Peer::next(Output& out) {
 bool Peer::from_session(Output& out) {
   for (;;) {
     if (session_ != nullptr && session_->waiting() > 0) {
-      put_slice(out);
+      if (!put_slice(out)) continue;
       return true;
     }
     if (session_ != nullptr && session_->resuming) {
@@ -354,7 +365,7 @@ bool Peer::from_session(Output& out) {
       return false;
     }
     if (!session_->backfill.empty()) {
-      gateway_.send_guild_create(*session_);
+      if (!gateway_.send_guild_create(*session_)) return false;
       continue;
     }
     if (compressor_ && session_->stream->blasting() && session_->stream->sessions.size() == 1 && !cut_ &&
@@ -373,9 +384,28 @@ bool Peer::from_session(Output& out) {
   }
 }
 
-void Peer::put_slice(Output& out) {
+/// False: nothing of it goes out.
+bool Peer::put_slice(Output& out) {
   Session& session = *session_;
   ReplayLog::Slice slice = session.log.read(session.cursor);
+  if (lose_ > 0) {
+    // The numbers are used up; the client sees them jump, and gets the dispatches only by a RESUME.
+    const std::uint64_t lost = std::min<std::uint64_t>(lose_, slice.count);
+    lose_ -= lost;
+    session.cursor += lost;
+    return false;
+  }
+  if (reorder_ && session.waiting() > 1) {
+    reorder_ = false;
+    auto bytes = std::make_shared<std::string>();
+    const ReplayLog::Slice second = session.log.read(session.cursor + 1);
+    put_message(*bytes, frame_payload(second.frame(0)));
+    put_message(*bytes, frame_payload(slice.frame(0)));
+    session.cursor += 2;
+    out.data = *bytes;
+    out.owner = std::move(bytes);
+    return true;
+  }
   if (cut_) {
     cut_ = false;
     slice.count = 1;
@@ -390,7 +420,7 @@ void Peer::put_slice(Output& out) {
     out.data = *bytes;
     out.owner = std::move(bytes);
     out.drop_after = true;
-    return;
+    return true;
   }
   if (!compressor_) {
     session.cursor += slice.count;
@@ -420,6 +450,7 @@ void Peer::put_slice(Output& out) {
   }
   session.log.trim(session.cursor,
                    gateway_.now() - static_cast<std::int64_t>(gateway_.options.session_lifetime * 1000));
+  return true;
 }
 
 void Peer::prepare_blast() {

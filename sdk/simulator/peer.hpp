@@ -66,6 +66,10 @@ class Peer {
   void cut_mid_frame();
   void mute_acks(std::uint64_t count) { muted_acks_ = count; }
   void duplicate(std::uint64_t count);
+  /// The next `count` dispatches get their numbers but are not written.
+  void lose(std::uint64_t count);
+  /// The next two dispatches that wait together are written in the wrong order.
+  void reorder();
   /// Lets go of the session without touching the connection.
   void detach();
 
@@ -86,7 +90,7 @@ class Peer {
   void resume(std::string_view text);
   void attach(Session& session);
   bool from_session(Output& out);
-  void put_slice(Output& out);
+  bool put_slice(Output& out);
   void prepare_blast();
   bool blast_output(Output& out);
 
@@ -102,11 +106,12 @@ class Peer {
   bool close_sent_ = false;
   bool frozen_ = false;
   bool cut_ = false;
+  bool reorder_ = false;
+  std::uint64_t lose_ = 0;
   std::int64_t drop_at_ms_ = 0;
   std::int64_t last_beat_ms_ = 0;
   std::uint64_t muted_acks_ = 0;
   std::deque<std::int64_t> received_ms_;  ///< for the 120 per 60 s
-  std::deque<std::int64_t> presence_ms_;
   enum class Blast { kNone, kPreparing, kReady } blast_ = Blast::kNone;
   std::deque<Batch> batches_;
   std::uint64_t prepared_ = 0;

@@ -70,10 +70,10 @@ Response application(const Gateway& gateway, bool oauth) {
 Response gateway_bot(const Gateway& gateway) {
   const Options& o = gateway.options;
   return {200,
-          fmt::format(
-              R"({{"url":"{}","shards":{},"session_start_limit":{{"total":{},"remaining":{},"reset_after":86400000,)"
-              R"("max_concurrency":{}}}}})",
-              gateway.url, o.shards, o.identify_total, gateway.identifies_left(), o.max_concurrency)};
+          fmt::format(R"({{"url":"{}","shards":{},"session_start_limit":{{"total":{},"remaining":{},"reset_after":{},)"
+                      R"("max_concurrency":{}}}}})",
+                      gateway.url, o.shards, o.identify_total, gateway.identifies_left(), gateway.budget_reset_after(),
+                      o.max_concurrency)};
 }
 
 Response list_members(const World& world, const Guild& guild, std::string_view query) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,13 @@ struct Session {
   Audience audience;
   Stream* stream = nullptr;
   ReplayLog log;
-  std::uint64_t cursor = 1;             ///< next sequence number the attached connection gets
-  Peer* peer = nullptr;                 ///< null while away
-  bool resuming = false;                ///< RESUMED is due once the cursor has caught up
-  std::vector<std::uint32_t> backfill;  ///< servers whose GUILD_CREATE is still to come, last one first
+  std::uint64_t cursor = 1;              ///< next sequence number the attached connection gets
+  Peer* peer = nullptr;                  ///< null while away
+  bool resuming = false;                 ///< RESUMED is due once the cursor has caught up
+  std::vector<std::uint32_t> backfill;   ///< servers whose GUILD_CREATE is still to come, last one first
+  std::int64_t next_guild_ms = 0;        ///< not before it comes the next of them
+  std::deque<std::int64_t> presence_ms;  ///< when the presence was changed lately
+  std::string presence;                  ///< the last one set, JSON
   std::int64_t away_since_ms = 0;
   std::uint64_t away_from = 0;  ///< last_seq when the connection went
   std::uint64_t resumes = 0;

@@ -262,7 +262,8 @@ void World::build_guild(Random& random, std::uint32_t index) {
   }
 
   // People: every server takes another stretch of the users; all bots are everywhere.
-  const std::uint32_t people = std::min(options.members, options.users);
+  const bool huge = index == 0 && options.huge_members > 0;
+  const std::uint32_t people = huge ? options.huge_members : std::min(options.members, options.users);
   guild.members.reserve(people + options.bots + 64);
   const std::uint32_t first = random.below(options.users);
   for (std::uint32_t i = 0; i < people + options.bots; ++i) {

@@ -1,19 +1,7 @@
 // What a RESUME gets back, whatever happened to the connection.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Client, Simulator, countMessages, countTypes, until } from './sim.mjs';
-
-async function withSimulator(flags, body) {
-  const sim = await Simulator.start(...flags);
-  try {
-    await body(sim, await sim.gatewayUrl());
-  } catch (error) {
-    error.message += `\n--- trellis-sim said:\n${sim.log}`;
-    throw error;
-  } finally {
-    await sim.stop();
-  }
-}
+import { Client, countMessages, countTypes, until, withSimulator } from './sim.mjs';
 
 test('a drop loses nothing: the missing dispatches come again under their numbers, then RESUMED', async () => {
   await withSimulator(['--rate', '0', '--total', '20000'], async (sim, url) => {

@@ -81,6 +81,19 @@ export class Simulator {
   }
 }
 
+/** Starts a simulator for `body`; what it said goes into the failure. */
+export async function withSimulator(flags, body) {
+  const sim = await Simulator.start(...flags);
+  try {
+    await body(sim, await sim.gatewayUrl());
+  } catch (error) {
+    error.message += `\n--- trellis-sim said:\n${sim.log}`;
+    throw error;
+  } finally {
+    await sim.stop();
+  }
+}
+
 /** One gateway connection. Keeps what it receives unless told otherwise. */
 export class Client {
   constructor(url, { compress = '', token = 'test', intents = kAllIntents, shard, version = 10, onDispatch, login } = {}) {
