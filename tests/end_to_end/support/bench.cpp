@@ -61,7 +61,9 @@ Command Bench::host_command(std::vector<std::string> more) const {
                                      "journal.keep=0 s"};
   if (sim_) arguments.insert(arguments.end(), {"--set", "discord.api=" + sim_->api()});
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return {fs::path(TRELLIS_BIN) / "trellis", std::move(arguments), {{"DISCORD_TOKEN", std::string(kToken)}}, folder_};
+  auto environment = host_environment_;
+  environment["DISCORD_TOKEN"] = kToken;
+  return {fs::path(TRELLIS_BIN) / "trellis", std::move(arguments), std::move(environment), folder_};
 }
 
 Process& Bench::start_host(std::vector<std::string> more) { return host_.emplace(host_command(std::move(more))); }

@@ -4,6 +4,7 @@
 
 #include <boost/json/value.hpp>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,8 @@ class Bench : public testing::Test {
   Simulator& start_simulator(std::vector<std::string> flags);
   void plugins(std::string_view conf) { write_file(folder_ / "plugins.conf", conf); }
 
+  /// Added to the environment of hosts that are started from now on.
+  void host_environment(std::map<std::string, std::string> more) { host_environment_ = std::move(more); }
   /// `trellis run` with this bench's plugins.conf, store, state directory and simulator, and more arguments.
   Command host_command(std::vector<std::string> more = {}) const;
   Process& start_host(std::vector<std::string> more = {});
@@ -73,6 +76,7 @@ class Bench : public testing::Test {
  private:
   const std::string store_kind_;
   std::filesystem::path folder_;
+  std::map<std::string, std::string> host_environment_;
   std::unique_ptr<Database> store_;
   std::optional<Simulator> sim_;
   std::optional<Process> host_;
