@@ -1,5 +1,6 @@
 #include "lanes/host_tables.hpp"
 
+#include "lanes/gaps.hpp"
 #include "lanes/host_sql.hpp"
 #include "lanes/unit.hpp"
 
@@ -37,7 +38,7 @@ void create_host_tables(Connection& connection, bool postgresql) {
   connection.run_script(fmt::format(
       R"(CREATE TABLE IF NOT EXISTS trellis_unit (one BIGINT PRIMARY KEY CHECK (one = 1), owner BIGINT NOT NULL, unit BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_positions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
-  committed_us BIGINT NOT NULL, PRIMARY KEY (shard, shards));
+  handled_us BIGINT NOT NULL, caught_up BIGINT NOT NULL, PRIMARY KEY (shard, shards));
 CREATE TABLE IF NOT EXISTS trellis_kv (key TEXT{0} PRIMARY KEY, value TEXT NOT NULL, expires_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_schedule (job TEXT PRIMARY KEY, last_due_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, args TEXT NOT NULL, progress TEXT NOT NULL,
@@ -45,6 +46,7 @@ CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, a
 INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;)",
       bytewise));
   create_dead_letter_table(connection, postgresql);
+  create_gap_table(connection);
 }
 
 UnitRow read_unit_row(Connection& connection, bool postgresql) {
@@ -67,19 +69,22 @@ bool raise_unit(Connection& connection, std::uint64_t owner, std::uint64_t expec
 
 std::vector<StoredPosition> read_positions(Connection& connection) {
   std::vector<StoredPosition> positions;
-  const auto rows = connection.execute("SELECT shard, shards, position FROM trellis_positions");
+  const auto rows = connection.execute("SELECT shard, shards, position, handled_us, caught_up FROM trellis_positions");
   while (const tl_value* row = rows->next())
     positions.push_back({{static_cast<std::uint32_t>(row[0].i), static_cast<std::uint32_t>(row[1].i)},
-                         {static_cast<std::uint64_t>(row[2].i)}});
+                         {static_cast<std::uint64_t>(row[2].i)},
+                         row[3].i,
+                         static_cast<std::uint32_t>(row[4].i)});
   return positions;
 }
 
-void write_position(Connection& connection, Stream stream, Position position) {
+void write_position(Connection& connection, const StoredPosition& to) {
   run(connection,
-      "INSERT INTO trellis_positions (shard, shards, position, committed_us) VALUES ($1, $2, $3, $4) ON CONFLICT "
-      "(shard, shards) "
-      "DO UPDATE SET position = excluded.position, committed_us = excluded.committed_us",
-      integer(stream.id), integer(stream.count), unsigned_integer(position.value), integer(row_time_us()));
+      "INSERT INTO trellis_positions (shard, shards, position, handled_us, caught_up) VALUES ($1, $2, $3, $4, $5) ON "
+      "CONFLICT (shard, shards) DO UPDATE SET position = excluded.position, handled_us = excluded.handled_us, "
+      "caught_up = CASE WHEN excluded.caught_up = 0 THEN trellis_positions.caught_up ELSE excluded.caught_up END",
+      integer(to.stream.id), integer(to.stream.count), unsigned_integer(to.position.value), integer(to.handled_us),
+      integer(to.caught_up));
 }
 
 std::optional<std::string> read_key(Connection& connection, std::string_view key, std::int64_t now_us) {
@@ -201,6 +206,7 @@ void Unit::write_effects(Connection& connection, bool) const {
   for (const DeadLetter& letter : dead_) write_dead_letter(connection, letter);
   for (const auto& [letter, done] : dead_retries_)
     done ? static_cast<void>(delete_dead_letter(connection, letter)) : note_dead_retry(connection, letter);
+  for (const Gap& gap : gaps_) write_gap(connection, gap);
 }
 
 }  // namespace trellis::host

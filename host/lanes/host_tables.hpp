@@ -27,9 +27,11 @@ bool raise_unit(Connection&, std::uint64_t owner, std::uint64_t expected);
 struct StoredPosition {
   Stream stream;
   Position position;
+  std::int64_t handled_us = 0;  // when what stands there was received
+  std::uint32_t caught_up = 0;  // the newest session of which it was told that the guilds are there
 };
 std::vector<StoredPosition> read_positions(Connection&);
-void write_position(Connection&, Stream, Position);
+void write_position(Connection&, const StoredPosition&);
 
 std::optional<std::string> read_key(Connection&, std::string_view key, std::int64_t now_us);
 struct StoredKey {

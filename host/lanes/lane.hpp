@@ -21,6 +21,7 @@
 #include "journal/journal.hpp"
 #include "lanes/baton.hpp"
 #include "lanes/dead_letters.hpp"
+#include "lanes/gaps.hpp"
 #include "lanes/instance.hpp"
 #include "lanes/turn.hpp"
 #include "lanes/unit_writer.hpp"
@@ -137,6 +138,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
     std::uint64_t dead_letters = 0;  // in the store
     UnitWriter::Status writer;
     std::vector<StreamStatus> streams;
+    std::vector<Gap> gaps;  // the newest kGapsShown; those without an end last
   };
   Status status() const;
   std::vector<StoredPosition> durable_positions() const { return writer_.durable(); }
@@ -179,6 +181,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
     Position delivered;            // the highest that was given to a handler in this process
     Position handled;              // staged or committed
     std::int64_t handled_us = 0;   // when that was received
+    GapFinder gaps;
+    Position enters_at;           // it was switched off, and begins here again; {0}: it was not
+    std::uint32_t caught_up = 0;  // the session of which the plugin was told so last
   };
   struct Suspect {  // an event whose handler failed once
     Stream stream;
@@ -196,7 +201,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   bool settle(Clock::time_point until = Clock::time_point::max());  // waits until everything sealed is in the store
   void begin_instance(std::shared_ptr<Instance>);
   void drop_instance();
-  void reopen_readers();
+  void reopen_readers(const Instance&, Connection&);
   void run_tasks();
   void publish_status(const char* state);
   Clock::time_point next_wake() const;
@@ -206,6 +211,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   bool to_dead_letters(StreamState&, std::size_t index, const Record&, std::string error);
   bool take_apart();
   bool apart(const StreamState&, const Record&) const;
+  bool is_suspect(const StreamState&, const Record&) const;
   const CrashedEvent* crashed_on(const StreamState&, const Record&) const;
   void go_back(std::string_view why);
   void pause(std::string why);
@@ -214,6 +220,14 @@ class Lane : public std::enable_shared_from_this<Lane> {
   RequestAnswer handle_dead_letter(const DeadLetter& same, Clock::time_point until);
   RequestAnswer start_dead_run(Connection&, const DeadLetter&);
   void dead_letter_handled(const DeadLetter&, bool done);
+
+  // lane_gaps.cpp: what is missing in a stream
+  bool take(StreamState&, std::size_t index, const Record&);
+  bool enter(StreamState&, std::size_t index);
+  bool tell(StreamState&, std::size_t index, Gap);
+  void pass(StreamState&, std::size_t index, const Record&);
+  void note(const Gap&);
+  void open_reader(StreamState&, const Instance*);
 
   // lane_life.cpp: start, replace, stop
   void on_lane(std::function<void()>, Clock::time_point until);
@@ -239,6 +253,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::vector<std::uint64_t> owners_;  // all numbers this lane took the plugin's row with
   std::unique_ptr<Unit> unit_;         // of events
   std::vector<StreamState> streams_;
+  std::vector<Gap> gaps_;         // as in the store, and those staged
+  const Gap* telling_ = nullptr;  // the event being handled is this
   std::optional<Suspect> suspect_;
   std::optional<std::pair<Suspect, std::string>>
       condemned_;  // its rows were refused: to the dead letters, with the reason

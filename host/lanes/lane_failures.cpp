@@ -24,7 +24,7 @@ void Lane::event_failed(StreamState& stream, std::size_t index, const Record& re
     pause("the store is away: " + error);
     return;
   }
-  const bool second = suspect_ && suspect_->stream == stream.stream && suspect_->position == record.position;
+  const bool second = is_suspect(stream, record);
   {
     std::lock_guard lock(status_mutex_);
     ++status_.failures;
@@ -57,12 +57,11 @@ void Lane::event_failed(StreamState& stream, std::size_t index, const Record& re
 
 bool Lane::to_dead_letters(StreamState& stream, std::size_t index, const Record& record, std::string error) {
   unit_->add_dead_letter(dead_event(stream.stream, record, error, generation_));
-  unit_->advance(index, stream.stream, record.position);
+  pass(stream, index, record);
   unit_->needs_sync = true;
   seal_events();
   if (!settle()) return false;
   stream.handled = record.position;
-  stream.handled_us = record.received_us;
   suspect_.reset();
   condemned_.reset();
   dead_in_a_row_ = error == dead_error_ ? dead_in_a_row_ + 1 : 1;
@@ -91,6 +90,10 @@ bool Lane::apart(const StreamState& stream, const Record& record) const {
   for (const StoredPosition& until : apart_until_)
     if (until.stream == stream.stream) return record.position <= until.position;
   return false;
+}
+
+bool Lane::is_suspect(const StreamState& stream, const Record& record) const {
+  return suspect_ && suspect_->stream == stream.stream && suspect_->position == record.position;
 }
 
 const CrashedEvent* Lane::crashed_on(const StreamState& stream, const Record& record) const {

@@ -88,7 +88,7 @@ void Lane::attach(Journal& journal) {
         state.journal = &journal;
         if (!known) {
           // A plugin begins with what comes from now on; that it does so is committed before its first event.
-          unit_->advance(streams_.size() - 1, stream, std::max(journal.tail(), kBeginning));
+          unit_->advance(streams_.size() - 1, stream, std::max(journal.tail(), kBeginning), context_.now_us());
           unit_->needs_sync = true;
           seal_events();
           if (!settle(Clock::now() + kSettlePatience)) {
@@ -97,11 +97,9 @@ void Lane::attach(Journal& journal) {
                               " could not be committed: " + writer_.status().store_error);
           }
         }
-        Position from;
-        for (const StoredPosition& position : writer_.committed())
-          if (position.stream == stream) from = position.position;
-        state.reader = journal.read_after(from);
-        state.handled = from;
+        for (const Gap& gap : gaps_)
+          if (gap.stream == stream && gap.cause == GapCause::Disabled && gap.open()) state.enters_at = journal.tail();
+        open_reader(state, instance_.get());
         journal.add_listener(&bell_);
       },
       Clock::now() + kTaskPatience);

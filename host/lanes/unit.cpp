@@ -235,6 +235,11 @@ void Unit::retried_dead_letter(DeadLetter letter, bool done) {
   dead_retries_.emplace_back(std::move(letter), done);
 }
 
+void Unit::note_gap(Gap gap) {
+  gaps_.push_back(std::move(gap));
+  needs_sync = true;
+}
+
 void Unit::undo_to(std::size_t mark) {
   for (; undo_.size() > mark; undo_.pop_back()) {
     Undo& undo = undo_.back();
@@ -289,6 +294,7 @@ void Unit::clear_effects() {
   jobs_.clear();
   dead_.clear();
   dead_retries_.clear();
+  gaps_.clear();
   rows_ = bytes_ = 0;
   memory_->release();
 }

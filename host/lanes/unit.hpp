@@ -13,6 +13,8 @@
 
 #include "journal/position.hpp"
 #include "lanes/dead_letters.hpp"
+#include "lanes/gaps.hpp"
+#include "lanes/host_tables.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
@@ -76,6 +78,7 @@ class Unit {
   void retried_dead_letter(DeadLetter, bool done);
   /// By how many there are more of them in the store after the commit.
   std::int64_t dead_letters_more() const { return dead_more_; }
+  void note_gap(Gap);  // stays when handlers are undone
 
   // ---- undo: a handler's own effects, when it fails ----
 
@@ -90,18 +93,20 @@ class Unit {
 
   // ---- positions ----
 
-  struct StreamPosition {
-    Stream stream;
-    Position position;  // {0}: not moved
-  };
-  void advance(std::size_t stream_index, Stream stream, Position to) {
+  /// `handled_us`: when what stands there was received.
+  void advance(std::size_t stream_index, Stream stream, Position to, std::int64_t handled_us) {
     if (positions_.size() <= stream_index) positions_.resize(stream_index + 1);
-    positions_[stream_index] = {stream, to};
+    StoredPosition& at = positions_[stream_index];
+    at = {stream, to, handled_us, at.caught_up};
   }
-  const std::vector<StreamPosition>& positions() const { return positions_; }
+  /// The plugin was told that the guilds of this session are there. [after advance()]
+  void caught_up(std::size_t stream_index, std::uint32_t epoch) { positions_[stream_index].caught_up = epoch; }
+  /// By stream index; position {0}: not moved.
+  const std::vector<StoredPosition>& positions() const { return positions_; }
 
   bool has_effects() const {
-    return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || !dead_retries_.empty() || in_transaction;
+    return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || !dead_retries_.empty() || !gaps_.empty() ||
+           in_transaction;
   }
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return bytes_; }  // of staged rows and texts, roughly
@@ -163,7 +168,8 @@ class Unit {
   std::vector<DeadLetter> dead_;
   std::vector<std::pair<DeadLetter, bool>> dead_retries_;
   std::int64_t dead_more_ = 0;
-  std::vector<StreamPosition> positions_;
+  std::vector<Gap> gaps_;
+  std::vector<StoredPosition> positions_;
   std::vector<Undo> undo_;
   std::vector<tl_value> undo_values_;
   std::vector<std::pair<std::string, std::optional<KeyValue>>> undo_keys_;

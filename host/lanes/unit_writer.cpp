@@ -21,7 +21,9 @@ std::string taken_over(std::uint64_t owner) {
 void raise(std::vector<StoredPosition>& positions, const StoredPosition& to) {
   for (StoredPosition& position : positions)
     if (position.stream == to.stream) {
-      position.position = std::max(position.position, to.position);
+      const std::uint32_t caught_up = std::max(position.caught_up, to.caught_up);
+      if (to.position >= position.position) position = to;
+      position.caught_up = caught_up;
       return;
     }
   positions.push_back(to);
@@ -171,8 +173,8 @@ void UnitWriter::write(Unit& unit) {
     ++status_.commits;
     status_.last_commit_us = clock_us();
     status_.events_waiting -= unit.events;
-    for (const auto& [stream, position] : unit.positions())
-      if (position.value) raise(committed_, {stream, position});
+    for (const StoredPosition& to : unit.positions())
+      if (to.position.value) raise(committed_, to);
     if (unit.needs_sync) {
       ++status_.sync_commits;
       durable_ = committed_;
@@ -200,8 +202,8 @@ bool UnitWriter::commit_once(Unit& unit) {
     }
   }
   unit.write_effects(*connection_, postgresql_);
-  for (const auto& [stream, position] : unit.positions())
-    if (position.value) write_position(*connection_, stream, position);
+  for (const StoredPosition& to : unit.positions())
+    if (to.position.value) write_position(*connection_, to);
   connection_->commit();
   if (unit.needs_sync) last_sync_ = Clock::now();
   return true;

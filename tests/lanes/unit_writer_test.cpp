@@ -141,7 +141,7 @@ class UnitWriterTest : public StoreTest {
     const tl_value row[] = {integer(1), integer(n)};
     made->put(counts_, row);
     if (seq) {
-      made->advance(0, {}, Position::of(7, seq));
+      made->advance(0, {}, Position::of(7, seq), 0);
       ++made->events;
     }
     return made;
