@@ -117,6 +117,8 @@ void Host::Impl::start() {
   lanes.on_job_changes = [this](Lane& lane, const std::vector<Unit::JobChange>& changes) {
     scheduler->runs_changed(lane, changes);
   };
+  watchdog = std::make_unique<Watchdog>(config.handler.soft_limit, config.handler.hard_limit);
+  lanes.watchdog = watchdog.get();
   lanes.crashed_events = [this](const std::string& plugin) { return crashes->events(plugin); };
   services.find_table = find_abi_table;
   services.now_us = wall_clock_us;
@@ -140,6 +142,7 @@ void Host::Impl::start() {
   options.grace = config.reload.grace;
   options.probe = true;
   manager = std::make_unique<PluginManager>(options, *store, lanes, services);
+  measure_lanes();
   control_server =
       std::make_unique<ControlServer>(state->socket(), [this](const auto& words) { return control(words); });
 

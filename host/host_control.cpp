@@ -25,7 +25,7 @@ constexpr std::chrono::seconds kCallTimeout{30};
 constexpr std::string_view kHelp =
     "trellis ctl status [--json]            the host, its shards and plugins\n"
     "trellis ctl plugin list                loaded plugins, a line each\n"
-    "trellis ctl plugin status NAME         one plugin, whole\n"
+    "trellis ctl plugin status NAME [--json]  one plugin, whole\n"
     "trellis ctl plugin reload NAME         its installed file and its settings replace what runs; no event is missed\n"
     "trellis ctl plugin load NAME           a plugin of plugins.conf that is not loaded\n"
     "trellis ctl plugin unload NAME         until the next start of the host\n"

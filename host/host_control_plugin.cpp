@@ -2,6 +2,7 @@
 #include <fmt/chrono.h>
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "admin/command_line.hpp"
 #include "host_control.hpp"
@@ -20,6 +21,12 @@ std::uint64_t behind(Position tail, Position at) {
   return tail.epoch() == at.epoch() ? tail.seq() - at.seq() : tail.seq();
 }
 
+std::string seconds_text(double seconds) {
+  return seconds < 1e-3 ? fmt::format("{:.1f} us", seconds * 1e6)
+         : seconds < 1  ? fmt::format("{:.1f} ms", seconds * 1e3)
+                        : fmt::format("{:.1f} s", seconds);
+}
+
 }  // namespace
 
 std::string time_text(std::int64_t us) {
@@ -30,13 +37,18 @@ std::string plugin_text(const PluginManager::PluginStatus& plugin, const std::ma
   std::string text = fmt::format("{} {} (build {}), generation {}, {}", plugin.id, plugin.version,
                                  plugin.build.substr(0, 12), plugin.lane.generation, plugin.lane.state);
   if (!plugin.lane.why.empty()) text += ": " + plugin.lane.why;
+  if (plugin.lane.since_us) text += ", since " + time_text(plugin.lane.since_us);
+  if (plugin.lane.retry_us) text += ", tries again at " + time_text(plugin.lane.retry_us);
   text += "\n  loaded " + time_text(plugin.loaded_us) + " from " + plugin.file + "\n";
   for (const auto& stream : plugin.lane.streams) {
     const auto tail = tails.find(stream.stream);
-    text += fmt::format("  shard {}/{}: handled {}, committed {}, {} behind\n", stream.stream.id, stream.stream.count,
-                        stream.position.text(), stream.committed.text(),
-                        tail == tails.end() ? 0 : behind(tail->second, stream.committed));
+    const Lag lag = tail == tails.end() ? Lag() : lag_of(stream, tail->second, wall_clock_us());
+    text += fmt::format("  shard {}/{}: handled {}, committed {}, {} behind; handlers lag {} events, {:.1f} s\n",
+                        stream.stream.id, stream.stream.count, stream.position.text(), stream.committed.text(),
+                        tail == tails.end() ? 0 : behind(tail->second, stream.committed), lag.events, lag.seconds);
   }
+  text += fmt::format("  handlers: {} calls, half of them within {}, 99 of 100 within {}\n", plugin.lane.times.count,
+                      seconds_text(plugin.lane.times.quantile(0.5)), seconds_text(plugin.lane.times.quantile(0.99)));
   const auto& writer = plugin.lane.writer;
   text += fmt::format(
       "  commits {} ({} synchronous), store errors {}, handler failures {}, dead letters {}, went back {}, requests "
@@ -55,10 +67,13 @@ json::object plugin_json(const PluginManager::PluginStatus& plugin, const std::m
   json::array streams;
   for (const auto& stream : plugin.lane.streams) {
     const auto tail = tails.find(stream.stream);
+    const Lag lag = tail == tails.end() ? Lag() : lag_of(stream, tail->second, wall_clock_us());
     streams.push_back(json::object{{"shard", stream.stream.id},
                                    {"shards", stream.stream.count},
                                    {"handled", position_json(stream.position)},
                                    {"committed", position_json(stream.committed)},
+                                   {"lag_events", lag.events},
+                                   {"lag_seconds", lag.seconds},
                                    {"behind", tail == tails.end() ? 0 : behind(tail->second, stream.committed)}});
   }
   json::array not_served(plugin.not_served.begin(), plugin.not_served.end());
@@ -69,6 +84,11 @@ json::object plugin_json(const PluginManager::PluginStatus& plugin, const std::m
           {"generation", plugin.lane.generation},
           {"state", plugin.lane.state},
           {"why", plugin.lane.why},
+          {"since_us", plugin.lane.since_us},
+          {"retry_us", plugin.lane.retry_us},
+          {"events", plugin.lane.events},
+          {"handler_p50_s", plugin.lane.times.quantile(0.5)},
+          {"handler_p99_s", plugin.lane.times.quantile(0.99)},
           {"streams", std::move(streams)},
           {"commits", writer.commits},
           {"sync_commits", writer.sync_commits},
@@ -127,8 +147,11 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
     if (const auto quarantine = crashes->quarantine(name))
       return refuse(fmt::format("plugin {} is {}", name, quarantine_text(*quarantine)));
   if (what == "status") {
+    const bool as_json = words.size() > 3 && words[3] == "--json";
     for (const auto& plugin : manager->status())
-      if (plugin.id == name) return {kExitOk, plugin_text(plugin, tails), ""};
+      if (plugin.id == name)
+        return {kExitOk, as_json ? json::serialize(plugin_json(plugin, tails)) + "\n" : plugin_text(plugin, tails),
+                ""};
     return refuse(fmt::format("plugin {} is not loaded; loaded are: {}", name, fmt::join(manager->ids(), ", ")));
   }
   if (what == "reload") {

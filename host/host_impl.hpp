@@ -48,6 +48,10 @@ struct Host::Impl {
   void note_last_crash();
   bool may_start(const PluginConfig&) const;  // false: in quarantine, or left out by --safe
 
+  // host_metrics.cpp
+  void measure_lanes();
+  std::map<Stream, Position> tails() const;  // of the journals
+
   // host_control.cpp, host_control_plugin.cpp: `trellis ctl`
   ControlAnswer control(const std::vector<std::string>& words);
   ControlAnswer control_status(bool json);
@@ -80,10 +84,12 @@ struct Host::Impl {
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
   std::thread io_thread, maintenance;
 
+  std::unique_ptr<Watchdog> watchdog;
   LaneContext lanes{cache, false, {}, {}, {}, {}, {}, {}};
   PluginServices services;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<PluginManager> manager;
+  std::shared_ptr<void> lane_metrics;
   std::unique_ptr<ControlServer> control_server;
 
   GatewayFilter filter;
@@ -106,5 +112,13 @@ struct Host::Impl {
 };
 
 std::int64_t wall_clock_us();
+
+/// How far a lane's handlers are behind what was appended: in dispatches, and since when the last one that it passed
+/// was received (0 also when that is not known).
+struct Lag {
+  std::uint64_t events = 0;
+  double seconds = 0;
+};
+Lag lag_of(const Lane::StreamStatus&, Position tail, std::int64_t now_us);
 
 }  // namespace trellis::host

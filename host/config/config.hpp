@@ -45,6 +45,9 @@ struct Config {
   struct Plugins {
     std::filesystem::path dir;  // where <id>.so is looked for; empty: see plugin_folder()
   } plugins;
+  struct Handler {
+    std::chrono::microseconds soft_limit = std::chrono::seconds(1), hard_limit = std::chrono::seconds(30);
+  } handler;
   struct Reload {
     std::chrono::microseconds grace = std::chrono::seconds(2);
   } reload;

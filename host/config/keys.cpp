@@ -157,6 +157,12 @@ std::vector<Key> make_keys() {
       "plugins.dir", [](Config& c) -> auto& { return c.plugins.dir; }, "a folder",
       "Where <id>.so is looked for. Empty: plugins/ in a build tree, else lib/trellis/plugins."));
   all.push_back(duration(
+      "handler.soft_limit", [](Config& c) -> auto& { return c.handler.soft_limit; }, 1ms, 1h,
+      "A handler that holds its plugin up for longer is named in the log."));
+  all.push_back(duration(
+      "handler.hard_limit", [](Config& c) -> auto& { return c.handler.hard_limit; }, 1ms, 24h,
+      "A plugin whose handler does not return for longer is reported as wedged; its requests are refused until then."));
+  all.push_back(duration(
       "reload.grace", [](Config& c) -> auto& { return c.reload.grace; }, 0s, 10min,
       "How long running commands and jobs may go on when their plugin is reloaded."));
   all.push_back(duration(

@@ -20,6 +20,7 @@ Lane::Lane(std::string plugin, std::unique_ptr<Namespace> ns, LaneContext& conte
       namespace_(std::move(ns)),
       context_(context),
       writer_(plugin_, *namespace_, context.postgresql, context.post_write),
+      watch_(plugin_),
       event_turn_(std::make_unique<Turn>(*this, nullptr, false)),
       unit_(std::make_unique<Unit>()) {
   writer_.on_commit([this](const Unit& unit) {
@@ -28,9 +29,11 @@ Lane::Lane(std::string plugin, std::unique_ptr<Namespace> ns, LaneContext& conte
     dead_letters_ += unit.dead_letters_more();
   });
   writer_.on_settled([this] { bell_.ring(); });
+  if (context_.watchdog) context_.watchdog->add(watch_);
 }
 
 Lane::~Lane() {
+  if (context_.watchdog) context_.watchdog->remove(watch_);
   for (StreamState& stream : streams_)
     if (stream.journal) stream.journal->remove_listener(&bell_);
 }
@@ -180,6 +183,7 @@ tl_status Lane::call_handlers(StreamState& stream, const Record& record) {
   const InPlugin inside(instance_->crash_identity.get(), stream.stream, record.position, record.type);
   const std::size_t mark = unit_->mark();
   tl_status status = TL_OK;
+  watch_.begin_event(record.type, stream.stream, record.position);
   for (const Subscription* subscription : instance_->by_type[record.type]) {
     if (!takes(*subscription, record)) continue;
     try {
@@ -193,6 +197,7 @@ tl_status Lane::call_handlers(StreamState& stream, const Record& record) {
       break;
     }
   }
+  watch_.end();
   if (status < 0 && !unit_->in_transaction) unit_->undo_to(mark);
   turn.end();
   return status;
@@ -269,6 +274,7 @@ void Lane::begin_instance(std::shared_ptr<Instance> instance) {
     instance_ = instance;
   }
   paused_why_.clear();
+  paused_us_ = 0;
   // on_start comes before anything else of the instance, requests included.
   baton_.hold_requests();
   std::string failed;
@@ -320,6 +326,11 @@ void Lane::publish_status(const char* state) {
   std::lock_guard lock(status_mutex_);
   status_.state = state;
   status_.why = instance_ ? "" : paused_why_;
+  status_.since_us = paused_us_;
+  status_.retry_us = 0;
+  if (!instance_ && retry_at_ != Clock::time_point::max())
+    status_.retry_us =
+        context_.now_us() + std::chrono::duration_cast<std::chrono::microseconds>(retry_at_ - Clock::now()).count();
   status_.generation = generation_;
   status_.events = events_;
   status_.streams.resize(streams_.size());

@@ -25,6 +25,7 @@
 #include "lanes/instance.hpp"
 #include "lanes/turn.hpp"
 #include "lanes/unit_writer.hpp"
+#include "lanes/watchdog.hpp"
 
 namespace trellis::host {
 
@@ -61,6 +62,7 @@ struct LaneContext {
   std::function<void(const Turn&)> on_step = nullptr;
   /// On which events the plugin crashed earlier runs. May be null.
   std::function<std::vector<CrashedEvent>(const std::string& plugin)> crashed_events = nullptr;
+  Watchdog* watchdog = nullptr;  // lanes end before it does
 };
 
 class Lane : public std::enable_shared_from_this<Lane> {
@@ -130,17 +132,21 @@ class Lane : public std::enable_shared_from_this<Lane> {
     std::int64_t handled_us = 0;  // when the last handled event was received
   };
   struct Status {
-    std::string state;  // running, paused, stopped
-    std::string why;
+    std::string state;          // running, paused, wedged (a handler does not return), stopped
+    std::string why;            // paused, wedged
+    std::int64_t since_us = 0;  // paused, wedged
+    std::int64_t retry_us = 0;  // paused: when it tries again; 0: when the store is back, or never
     std::uint64_t generation = 0;
     std::int64_t started_us = 0;
     std::uint64_t events = 0, failures = 0, went_back = 0, requests = 0;
     std::uint64_t dead_letters = 0;  // in the store
     UnitWriter::Status writer;
+    HandlerTimes::Snapshot times;
     std::vector<StreamStatus> streams;
     std::vector<Gap> gaps;  // the newest kGapsShown; those without an end last
   };
   Status status() const;
+  const HandlerWatch& watch() const { return watch_; }
   std::vector<StoredPosition> durable_positions() const { return writer_.durable(); }
   std::vector<StoredPosition> committed_positions() const { return writer_.committed(); }
   /// Started runs and the last due times of scheduled jobs, for the scheduler. Throws StoreError.
@@ -243,6 +249,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   LaneContext& context_;
   Baton baton_;
   UnitWriter writer_;
+  HandlerWatch watch_;
   Doorbell bell_;
   std::unique_ptr<Turn> event_turn_;
 
@@ -270,6 +277,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   Clock::time_point last_seal_{}, retry_at_{};
   std::chrono::milliseconds retry_delay_{0};
   std::string paused_why_;
+  std::int64_t paused_us_ = 0;  // since when, of the wall clock; 0: it runs
 
   mutable std::mutex requests_mutex_;
   std::condition_variable requests_changed_;

@@ -133,6 +133,7 @@ void Lane::pause(std::string why) {
   log_error("plugin " + plugin_, "paused; its events wait in the journal",
             {{"because", why}, {"again_in_s", retry_delay_.count() / 1000}});
   paused_why_ = std::move(why);
+  if (paused_us_ == 0) paused_us_ = context_.now_us();
   drop_instance();
   writer_.abandon_transaction();
   unit_ = std::make_unique<Unit>();

@@ -24,7 +24,9 @@ void Lane::on_lane(std::function<void()> run, Clock::time_point until) {
   } else if (!tasks_changed_.wait_until(lock, until, finished)) {
     if (!task->begun) {
       task->dropped = true;
-      throw PluginError("the lane of " + plugin_ + " is busy: a handler has not returned; nothing was changed");
+      const std::string what = watch_.text();
+      throw PluginError(fmt::format("the lane of {} is busy: {}; nothing was changed", plugin_,
+                                    what.empty() ? "a handler has not returned" : what));
     }
     tasks_changed_.wait(lock, finished);
   }
@@ -107,6 +109,7 @@ void Lane::attach(Journal& journal) {
 
 void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_t generation,
                    std::chrono::microseconds grace) {
+  if (watch_.wedged()) throw PluginError(watch_.text() + "; there is nothing to do but to wait or to restart the host");
   baton_.hold_requests();
   struct Admit {
     Baton& baton;

@@ -12,6 +12,8 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kLookAgain{250};  // while a request waits for the baton
+
 SteadyClock::time_point until_of(std::int64_t deadline_us, std::int64_t now_us) {
   if (deadline_us == 0) return SteadyClock::time_point::max();
   return SteadyClock::now() + std::chrono::microseconds(std::max<std::int64_t>(deadline_us - now_us, 0));
@@ -43,9 +45,13 @@ RequestAnswer Lane::request(const RequestCall& call) {
     return {TL_UNAVAILABLE, "the store is away, and plugin " + plugin_ + " has much that waits for it"};
   const TurnPause pause;  // the caller may be a handler of another plugin
   for (;;) {
-    if (!baton_.acquire_for_request(until))
-      return Clock::now() >= until ? RequestAnswer{TL_TIMEOUT, "plugin " + plugin_ + " was busy until the deadline"}
-                                   : RequestAnswer{TL_UNAVAILABLE, "plugin " + plugin_ + " is stopping"};
+    const auto slice = std::min(until, Clock::now() + kLookAgain);
+    if (!baton_.acquire_for_request(slice)) {
+      if (Clock::now() < slice) return {TL_UNAVAILABLE, "plugin " + plugin_ + " is stopping"};
+      if (watch_.wedged()) return {TL_UNAVAILABLE, "plugin " + plugin_ + " stands: " + watch_.text()};
+      if (Clock::now() >= until) return {TL_TIMEOUT, "plugin " + plugin_ + " was busy until the deadline"};
+      continue;
+    }
     const auto failure = writer_.failure();
     if (!instance_ || ending_ || failure == UnitWriter::Failure::None || failure == UnitWriter::Failure::Owner) break;
     // The lane is about to go back; what ran before that could not be committed.
@@ -117,6 +123,8 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   turn.now_us = context_.now_us();
   turn.deadline_us = call.deadline_us;
   turn.depth = call.depth;
+  turn.kind = entry.kind;
+  turn.name = entry.name;
   turn.key = call.key;
   turn.cancelled = call.cancelled;
   if (entry.kind == TL_JOB) turn.job = entry.name;
@@ -132,11 +140,13 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   const TurnScope scope(turn);
   const InPlugin inside(instance->crash_identity.get(), crash_kind(entry.kind), entry.name);
   tl_status status = TL_OK;
+  watch_.begin_request(entry.kind, entry.name);
   try {
     status = entry.handle(entry.self, turn.id, &request);
   } catch (...) {
     status = turn.fail(TL_FAILED, "the handler let an exception out, which must not happen");
   }
+  watch_.end();
   if (status >= 0 && turn.lost) status = turn.failed < 0 ? turn.failed : TL_UNAVAILABLE;
   // While it waited the lane went back: whatever an instance that is given up stages is refused.
   if (status >= 0 && instance != instance_) status = turn.fail(TL_CANCELLED, "the plugin was started anew meanwhile");
@@ -169,6 +179,7 @@ tl_status Lane::yield(Turn& turn, bool all, const std::function<tl_status()>& wa
   std::string error;
   {
     const TurnPause pause;
+    watch_.end();
     baton_.release();
     const auto until = until_of(turn.deadline_us, context_.now_us());
     if (ticket) {
@@ -202,6 +213,7 @@ tl_status Lane::yield(Turn& turn, bool all, const std::function<tl_status()>& wa
     }
     if (!baton_.acquire_again()) return turn.fail(TL_CANCELLED, "the plugin is being stopped");
   }
+  watch_.begin_request(turn.kind, turn.name);
   turn.now_us = context_.now_us();
   if (turn.is_cancelled()) return turn.fail(TL_CANCELLED, "the plugin is being stopped, or this run was cancelled");
   if (!error.empty()) return turn.fail(status, error);
@@ -319,6 +331,12 @@ Lane::Status Lane::status() const {
   }
   status.dead_letters = static_cast<std::uint64_t>(std::max<std::int64_t>(dead_letters_, 0));
   status.writer = writer_.status();
+  status.times = watch_.times().snapshot();
+  if (watch_.wedged()) {
+    status.state = "wedged";
+    status.why = watch_.text();
+    status.since_us = watch_.wedged_since_us();
+  }
   const auto committed = writer_.committed();
   for (StreamStatus& stream : status.streams)
     for (const StoredPosition& position : committed)

@@ -75,6 +75,8 @@ class Turn {
   Stream stream;
 
   // a request
+  std::uint32_t kind = 0;  // TL_START ...
+  std::string name;        // of the entry
   std::unique_ptr<Unit> own_unit;
   std::int64_t deadline_us = 0;
   int depth = 0;  // of service calls

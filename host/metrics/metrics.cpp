@@ -94,6 +94,8 @@ struct Metrics::Impl {
     const std::shared_lock lock(mutex);
     return handle >= 1 && handle <= families.size() ? &families[handle - 1] : nullptr;
   }
+  template <class F>
+  void with_series(Family& family, Labels values, F&& change, Handle handle);
   void apply_to(Handle handle, double value, Labels values, bool set);
 };
 
@@ -159,42 +161,57 @@ Metrics::Handle Metrics::family(Kind kind, std::string_view name, std::string_vi
 void Metrics::Impl::apply_to(Handle handle, double value, Labels values, bool set) {
   auto* family = find(handle);
   if (!family || values.size() != family->labels.size() || !std::isfinite(value)) return;
+  with_series(*family, values, [&](const Series& series) { apply(series, value, set); }, handle);
+}
+
+template <class F>
+void Metrics::Impl::with_series(Family& family, Labels values, F&& change, Handle handle) {
   const auto key = key_of(values);
   {
-    const std::shared_lock lock(family->mutex);  // held while it is used: remove() destroys series
-    if (const auto found = family->series.find(key); found != family->series.end())
-      return apply(found->second, value, set);
+    const std::shared_lock lock(family.mutex);  // held while it is used: remove() destroys series
+    if (const auto found = family.series.find(key); found != family.series.end()) return change(found->second);
   }
   bool full = false;
   {
-    const std::unique_lock lock(family->mutex);
-    auto found = family->series.find(key);
-    full = found == family->series.end() && family->series.size() >= kMaxSeries;
+    const std::unique_lock lock(family.mutex);
+    auto found = family.series.find(key);
+    full = found == family.series.end() && family.series.size() >= kMaxSeries;
     if (!full) {
-      if (found == family->series.end()) {
+      if (found == family.series.end()) {
         prometheus::Labels labels;
-        for (std::size_t i = 0; i < values.size(); ++i) labels.emplace(family->labels[i], values[i]);
+        for (std::size_t i = 0; i < values.size(); ++i) labels.emplace(family.labels[i], values[i]);
         const Series made = std::visit(
             [&]<class T>(prometheus::Family<T>* f) -> Series {
               if constexpr (std::is_same_v<T, prometheus::Histogram>)
-                return &f->Add(labels, family->buckets);
+                return &f->Add(labels, family.buckets);
               else
                 return &f->Add(labels);
             },
-            family->family);
-        found = family->series.emplace(std::string(key), made).first;
+            family.family);
+        found = family.series.emplace(std::string(key), made).first;
       }
-      apply(found->second, value, set);
+      change(found->second);
     }
   }
   if (full && handle != dropped) {
-    const std::string_view name = family->name;
+    const std::string_view name = family.name;
     apply_to(dropped, 1, {&name, 1}, false);
   }
 }
 
 void Metrics::add(Handle handle, double value, Labels values) { impl_->apply_to(handle, value, values, false); }
 void Metrics::set(Handle handle, double value, Labels values) { impl_->apply_to(handle, value, values, true); }
+
+void Metrics::add_counts(Handle handle, std::span<const double> more, double sum, Labels values) {
+  auto* family = impl_->find(handle);
+  if (!family || values.size() != family->labels.size() || family->kind != Kind::Histogram ||
+      more.size() != family->buckets.size() + 1)
+    return;
+  const std::vector<double> counts(more.begin(), more.end());
+  impl_->with_series(
+      *family, values,
+      [&](const Series& series) { std::get<prometheus::Histogram*>(series)->ObserveMultiple(counts, sum); }, handle);
+}
 
 void Metrics::remove(Handle handle, Labels values) {
   auto* family = impl_->find(handle);

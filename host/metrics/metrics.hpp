@@ -37,6 +37,9 @@ class Metrics {
   void add(Handle, double value, Labels label_values = {});
   /// [any thread] Gauge: becomes the value. Counter and histogram: as add().
   void set(Handle, double value, Labels label_values = {});
+  /// [any thread] Histogram: adds what somebody else has counted: for each bucket and the one above all, how many more
+  /// there are, and their sum. Other numbers of buckets are ignored, as other kinds are.
+  void add_counts(Handle, std::span<const double> more, double sum, Labels label_values = {});
   /// [any thread] Forgets one series: what it measured exists no more.
   void remove(Handle, Labels label_values);
 

@@ -136,6 +136,19 @@ TEST(Metrics, ValuesThatAreLookedUp) {
   EXPECT_TRUE(has(m, "looked_up 2"));
 }
 
+TEST(Metrics, CountsOfSomebodyElse) {
+  Metrics m;
+  const auto a = m.family(Kind::Histogram, "took", "", {"k"}, {1, 2});
+  const std::vector<double> more{3, 0, 1};
+  m.add_counts(a, more, 7.5, Values{"x"});
+  m.add_counts(a, more, 7.5, Values{"x"});
+  m.add_counts(a, std::vector<double>{1, 1}, 1, Values{"x"});                       // too few
+  m.add_counts(m.family(Kind::Counter, "other", "", {"k"}), more, 1, Values{"x"});  // of another kind
+  EXPECT_TRUE(has(m, "took_bucket{k=\"x\",le=\"1\"} 6")) << m.to_text();
+  EXPECT_TRUE(has(m, "took_bucket{k=\"x\",le=\"+Inf\"} 8"));
+  EXPECT_TRUE(has(m, "took_sum{k=\"x\"} 15"));
+}
+
 TEST(Metrics, FromManyThreads) {
   Metrics m;
   std::vector<std::thread> threads;
