@@ -63,7 +63,7 @@ tl_status reading(Turn& turn, F&& read) {
       const bool open = turn.lane.event_unit().in_transaction || (turn.own_unit && turn.own_unit->in_transaction);
       if (error.connection_lost() && !open && !again) continue;
       const bool away = error.kind() == StoreError::Kind::Away;
-      turn.store_away = !turn.may_wait && away;
+      if (away && !turn.may_wait) turn.host_fault = Turn::HostFault::StoreAway;
       return turn.fail(away ? TL_UNAVAILABLE : TL_FAILED, error.what());
     }
   }
@@ -158,8 +158,12 @@ tl_status sql(tl_turn id, tl_str text, const tl_value* values, std::uint64_t cou
     }
     return TL_OK;
   } catch (const StoreError& error) {
-    (turn->may_wait ? turn->lost : turn->store_away) = true;
-    if (turn->may_wait) turn->lane.writer().abandon_transaction();
+    if (!turn->may_wait) {
+      turn->host_fault = Turn::HostFault::StoreAway;
+    } else {
+      turn->lost = true;
+      turn->lane.writer().abandon_transaction();
+    }
     return turn->fail(TL_UNAVAILABLE, error.what());
   }
 }

@@ -54,7 +54,7 @@ void Lane::run() {
     }
     switch (writer_.failure()) {
       case UnitWriter::Failure::None:
-        if (!instance_ && factory_ && Clock::now() >= retry_at_) go_back("trying again");
+        if (!instance_ && factory_ && writer_.waiting() == 0 && may_try_again()) go_back("trying again");
         break;
       case UnitWriter::Failure::Owner:
         if (instance_) {
@@ -66,7 +66,7 @@ void Lane::run() {
         retry_at_ = Clock::time_point::max();
         break;
       case UnitWriter::Failure::Replay:
-        go_back(writer_.status().error);
+        if (instance_ || may_try_again()) go_back(writer_.status().error);
         break;
       case UnitWriter::Failure::Data:
         if (instance_ && (condemned_ || take_apart())) {
@@ -77,7 +77,7 @@ void Lane::run() {
       case UnitWriter::Failure::Schema:
         if (instance_)
           pause("its rows could not be written: " + writer_.status().error);
-        else if (Clock::now() >= retry_at_)
+        else if (may_try_again())
           go_back("trying again");
         break;
     }
@@ -85,11 +85,13 @@ void Lane::run() {
     if (time_to_seal(more) && writer_.waiting() == 0) seal_events();
     const bool wait_for_writer = full() && writer_.waiting() > 0;
     const auto wake = next_wake();
-    publish_status(instance_ ? "running" : "paused");
+    publish_status(instance_ ? "running" : waits_for_store_ ? "waiting" : "paused");
+    const bool ask = !instance_ && waits_for_store_;
     baton_.release();
     // One unit is being written and the next is full: the journal keeps what comes, memory stays flat.
     if (wait_for_writer) writer_.wait_below(0, Clock::now() + std::chrono::milliseconds(100));
     if (!more && !wait_for_writer) bell_.wait(seen, wake);
+    if (ask) ask_store();
   }
 }
 
@@ -128,12 +130,13 @@ bool Lane::handle(StreamState& stream, std::size_t index, const Record& record) 
     const bool own_unit = apart(stream, record) || crashed;
     if (suspect || own_unit) {  // alone, so that nothing else goes down with it
       seal_events();
-      if (!settle()) return false;
+      if (!settle_or_wait()) return false;
     }
     if (condemned_ && condemned_->first.stream == stream.stream && condemned_->first.position == record.position)
       return to_dead_letters(stream, index, record, condemned_->second);
     if (crashed && crashed->dead) return to_dead_letters(stream, index, record, crashed->text);
     const bool failed = call_handlers(stream, record) < 0;
+    bool in_store = true;
     if (!failed) {
       unit_->keep();
       ++unit_->events;
@@ -141,7 +144,7 @@ bool Lane::handle(StreamState& stream, std::size_t index, const Record& record) 
       if (own_unit) {
         pass(stream, index, record);
         seal_events();
-        settle();
+        in_store = settle_or_wait();
       }
     }
     if (own_unit && writer_.failure() == UnitWriter::Failure::Data) {
@@ -152,7 +155,7 @@ bool Lane::handle(StreamState& stream, std::size_t index, const Record& record) 
       event_failed(stream, index, record);
       return false;
     }
-    if (own_unit && writer_.failure() != UnitWriter::Failure::None) return false;
+    if (!in_store) return false;
     if (suspect) suspect_.reset();
     dead_in_a_row_ = 0;
   }
@@ -192,7 +195,7 @@ tl_status Lane::call_handlers(StreamState& stream, const Record& record) {
       status = turn.fail(TL_FAILED, "the handler let an exception out, which must not happen");
     }
     turn.end_step();
-    if (status < 0 || turn.store_away) {
+    if (status < 0 || turn.host_fault != Turn::HostFault::None) {
       status = status < 0 ? status : TL_UNAVAILABLE;
       break;
     }
@@ -275,6 +278,7 @@ void Lane::begin_instance(std::shared_ptr<Instance> instance) {
   }
   paused_why_.clear();
   paused_us_ = 0;
+  waits_for_store_ = false;
   // on_start comes before anything else of the instance, requests included.
   baton_.hold_requests();
   std::string failed;
@@ -328,7 +332,7 @@ void Lane::publish_status(const char* state) {
   status_.why = instance_ ? "" : paused_why_;
   status_.since_us = paused_us_;
   status_.retry_us = 0;
-  if (!instance_ && retry_at_ != Clock::time_point::max())
+  if (!instance_ && !waits_for_store_ && retry_at_ != Clock::time_point::max())
     status_.retry_us =
         context_.now_us() + std::chrono::duration_cast<std::chrono::microseconds>(retry_at_ - Clock::now()).count();
   status_.generation = generation_;

@@ -3,6 +3,7 @@
 // instance, make a new one at the committed position.
 #pragma once
 #include <atomic>
+#include <boost/json/memory_resource.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <exception>
@@ -63,6 +64,8 @@ struct LaneContext {
   /// On which events the plugin crashed earlier runs. May be null.
   std::function<std::vector<CrashedEvent>(const std::string& plugin)> crashed_events = nullptr;
   Watchdog* watchdog = nullptr;  // lanes end before it does
+  /// For the documents of events. Null: the heap.
+  boost::json::memory_resource* json_memory = nullptr;
 };
 
 class Lane : public std::enable_shared_from_this<Lane> {
@@ -132,10 +135,12 @@ class Lane : public std::enable_shared_from_this<Lane> {
     std::int64_t handled_us = 0;  // when the last handled event was received
   };
   struct Status {
-    std::string state;          // running, paused, wedged (a handler does not return), stopped
-    std::string why;            // paused, wedged
-    std::int64_t since_us = 0;  // paused, wedged
-    std::int64_t retry_us = 0;  // paused: when it tries again; 0: when the store is back, or never
+    /// running, waiting (for the store), paused (it tries again from time to time), wedged (a handler does not return),
+    /// stopped
+    std::string state;
+    std::string why;            // unless it runs
+    std::int64_t since_us = 0;  // unless it runs; of the wall clock
+    std::int64_t retry_us = 0;  // paused: when it tries again; 0: never
     std::uint64_t generation = 0;
     std::int64_t started_us = 0;
     std::uint64_t events = 0, failures = 0, went_back = 0, requests = 0;
@@ -204,7 +209,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   static bool takes(const Subscription&, const Record&);
   bool full() const;
   bool time_to_seal(bool more) const;
-  bool settle(Clock::time_point until = Clock::time_point::max());  // waits until everything sealed is in the store
+  bool settle(Clock::time_point until);  // waits until everything sealed is in the store
   void begin_instance(std::shared_ptr<Instance>);
   void drop_instance();
   void reopen_readers(const Instance&, Connection&);
@@ -219,8 +224,14 @@ class Lane : public std::enable_shared_from_this<Lane> {
   bool apart(const StreamState&, const Record&) const;
   bool is_suspect(const StreamState&, const Record&) const;
   const CrashedEvent* crashed_on(const StreamState&, const Record&) const;
+  bool settle_or_wait();  // as settle(); with the store away the lane has let go of its instance when it is false
+  bool may_try_again() const;
   void go_back(std::string_view why);
   void pause(std::string why);
+  void wait_for_store(const std::string& why);
+  void stand(std::string why);
+  bool host_fault();
+  void ask_store();
 
   // lane_dead_letters.cpp
   RequestAnswer handle_dead_letter(const DeadLetter& same, Clock::time_point until);
@@ -276,6 +287,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::uint64_t events_ = 0;
   Clock::time_point last_seal_{}, retry_at_{};
   std::chrono::milliseconds retry_delay_{0};
+  bool waits_for_store_ = false, store_answers_ = false;
   std::string paused_why_;
   std::int64_t paused_us_ = 0;  // since when, of the wall clock; 0: it runs
 

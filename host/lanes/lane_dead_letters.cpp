@@ -102,11 +102,7 @@ RequestAnswer Lane::handle_dead_letter(const DeadLetter& same, Clock::time_point
   std::string error;
   if (call_handlers(stream, record) < 0) {
     error = event_turn_->error.empty() ? "the handler failed without a text" : event_turn_->error;
-    if (event_turn_->store_away) {
-      event_turn_->store_away = false;
-      pause("the store is away: " + error);
-      return not_now(paused_why_);
-    }
+    if (host_fault()) return not_now(paused_why_);
   } else {
     dead_letter_handled(*letter, true);
     if (settle(std::min(until, Clock::now() + kSettlePatience))) {

@@ -19,6 +19,11 @@ SteadyClock::time_point until_of(std::int64_t deadline_us, std::int64_t now_us) 
   return SteadyClock::now() + std::chrono::microseconds(std::max<std::int64_t>(deadline_us - now_us, 0));
 }
 
+/// Nobody waits for a job or a start.
+UnitWriter::Patience patience_of(std::uint32_t entry_kind) {
+  return entry_kind == TL_JOB || entry_kind == TL_START ? UnitWriter::Patience::Endless : UnitWriter::Patience::Some;
+}
+
 CrashKind crash_kind(std::uint32_t entry_kind) {
   switch (entry_kind) {
     case TL_METHOD:
@@ -48,6 +53,9 @@ RequestAnswer Lane::request(const RequestCall& call) {
     const auto slice = std::min(until, Clock::now() + kLookAgain);
     if (!baton_.acquire_for_request(slice)) {
       if (Clock::now() < slice) return {TL_UNAVAILABLE, "plugin " + plugin_ + " is stopping"};
+      if (writer_.store_gone())
+        return {TL_UNAVAILABLE,
+                "plugin " + plugin_ + " waits for the store, which is away: " + writer_.status().store_error};
       if (watch_.wedged()) return {TL_UNAVAILABLE, "plugin " + plugin_ + " stands: " + watch_.text()};
       if (Clock::now() >= until) return {TL_TIMEOUT, "plugin " + plugin_ + " was busy until the deadline"};
       continue;
@@ -62,8 +70,9 @@ RequestAnswer Lane::request(const RequestCall& call) {
   std::shared_ptr<Instance> instance = instance_;
   if (!instance) {
     const std::string why = paused_why_;
+    const bool waiting = waits_for_store_;
     baton_.release();
-    return {TL_UNAVAILABLE, "plugin " + plugin_ + " is paused: " + why};
+    return {TL_UNAVAILABLE, fmt::format("plugin {} {}: {}", plugin_, waiting ? "waits" : "is paused", why)};
   }
   const EntrySpec* entry = instance->ledger.find(call.kind, call.name);
   if (!entry) {
@@ -86,7 +95,9 @@ RequestAnswer Lane::request(const RequestCall& call) {
   baton_.release();
   if (ticket) {
     std::string why;
-    switch (writer_.wait(ticket, until, &why)) {
+    // A job that is done is not run again because of that: it waits until its end is in the store.
+    const bool job = call.kind == TL_JOB;
+    switch (writer_.wait(ticket, job ? SteadyClock::time_point::max() : until, &why, patience_of(call.kind))) {
       case UnitWriter::Outcome::Committed:
         break;
       case UnitWriter::Outcome::Timeout:
@@ -184,7 +195,7 @@ tl_status Lane::yield(Turn& turn, bool all, const std::function<tl_status()>& wa
     const auto until = until_of(turn.deadline_us, context_.now_us());
     if (ticket) {
       std::string why;
-      switch (writer_.wait(ticket, until, &why)) {
+      switch (writer_.wait(ticket, until, &why, patience_of(turn.kind))) {
         case UnitWriter::Outcome::Committed:
           break;
         case UnitWriter::Outcome::Timeout:
@@ -286,7 +297,8 @@ void Lane::give_back(std::unique_ptr<Connection> reader) const {
 
 Connection* Lane::connection(Turn& turn, bool in_transaction) {
   constexpr std::chrono::milliseconds kAgain{100};
-  if (turn.store_away || turn.lost) {  // its transaction is gone: nothing may run outside of it
+  if (turn.host_fault == Turn::HostFault::StoreAway ||
+      turn.lost) {  // its transaction is gone: nothing may run outside of it
     turn.fail(TL_UNAVAILABLE, "the store is away, or failed before");
     return nullptr;
   }
@@ -295,15 +307,18 @@ Connection* Lane::connection(Turn& turn, bool in_transaction) {
     try {
       if (Connection* connection = in_transaction ? writer_.transaction(turn.unit()) : writer_.connection(until))
         return connection;
-      turn.store_away = !turn.may_wait;
+      if (!turn.may_wait) turn.host_fault = Turn::HostFault::StoreAway;
       const auto status = writer_.status();
-      turn.fail(TL_UNAVAILABLE, status.error.empty() ? "the store is away or the plugin is stopping" : status.error);
+      turn.fail(TL_UNAVAILABLE, !status.error.empty()  ? status.error
+                                : writer_.store_gone() ? "the store is away: " + status.store_error
+                                                       : "the plugin is stopping");
       return nullptr;
     } catch (const StoreError& error) {
       Unit* unit = turn.may_wait ? turn.own_unit.get() : unit_.get();
       const bool begun = unit && unit->in_transaction;
       if (begun) writer_.abandon_transaction();
-      if (error.kind() != StoreError::Kind::Away || begun || ending_ || Clock::now() + kAgain >= until) {
+      if (error.kind() != StoreError::Kind::Away || begun || ending_ || Clock::now() + kAgain >= until ||
+          writer_.store_gone()) {
         if (turn.may_wait) {  // it fails alone
           turn.lost = begun;
           const bool conflict = error.sqlstate().starts_with("23");
@@ -313,7 +328,7 @@ Connection* Lane::connection(Turn& turn, bool in_transaction) {
                     error.what());
           return nullptr;
         }
-        turn.store_away = true;
+        turn.host_fault = Turn::HostFault::StoreAway;
         turn.fail(TL_UNAVAILABLE, error.what());
         if (error.kind() != StoreError::Kind::Away) writer_.fail_events(error);
         return nullptr;

@@ -49,6 +49,7 @@ void Turn::next_event(const Record& event, Stream from) {
   now_us = event.received_us;
   error.clear();
   failed = TL_OK;
+  host_fault = HostFault::None;
   random_seeded_ = false;
   if (document_tried_) {
     document_.reset();
@@ -61,15 +62,18 @@ const boost::json::value* Turn::event_document() {
   if (!document_tried_) {
     document_tried_ = true;
     // Made anew each time: release() would keep the size of the next block, which doubles for ever.
-    json_memory_.emplace(json_buffer_, sizeof json_buffer_);
+    boost::json::memory_resource* memory = lane.context().json_memory;
+    json_memory_.emplace(json_buffer_, sizeof json_buffer_, memory ? memory : boost::json::storage_ptr());
     boost::json::error_code error;
     boost::json::parse_options options;
     options.max_depth = 256;
     try {
       document_.emplace(boost::json::parse({record->data.data(), record->data.size()}, error, &*json_memory_, options));
       if (error) document_.reset();
-    } catch (const std::exception&) {  // no memory for it: as if it were malformed
+    } catch (const std::bad_alloc&) {
       document_.reset();
+      host_fault = HostFault::NoMemory;
+      fail(TL_UNAVAILABLE, "there is no memory for the event's JSON");
     }
   }
   return document_ ? &*document_ : nullptr;

@@ -89,8 +89,9 @@ class Turn {
   std::string error;
   tl_status failed = TL_OK;
   bool error_for_user = false;
-  bool lost = false;        // a request's: its unit was taken back, so it cannot succeed any more
-  bool store_away = false;  // it failed because of the store: not the handler's fault
+  bool lost = false;  // a request's: its unit was taken back, so it cannot succeed any more
+  enum class HostFault { None, StoreAway, NoMemory };
+  HostFault host_fault = HostFault::None;  // an event's: why it failed, when that is not the handler's fault
 
   std::vector<std::unique_ptr<OpenRows>> rows;    // until closed, or the handler returns
   std::deque<std::string> texts;                  // of the step

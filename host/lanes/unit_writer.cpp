@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::chrono::seconds kSyncEvery{1};
 constexpr std::chrono::milliseconds kRetryFirst{50}, kRetryMax{2000}, kLastAnswer{500};
+// How long others wait for a store that refuses, and for one that does not answer.
+constexpr std::chrono::seconds kAwayPatience{2}, kSilentPatience{10};
+constexpr std::chrono::milliseconds kLookAgain{50};
 
 std::int64_t clock_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -110,6 +113,7 @@ void UnitWriter::run() {
         return;
       }
       unit = sealed_.front().get();
+      write_began_ = Clock::now();
     }
     write(*unit);
   }
@@ -146,12 +150,8 @@ void UnitWriter::write(Unit& unit) {
       {
         std::lock_guard lock(mutex_);
         ++status_.errors;
-        if (error.kind() == StoreError::Kind::Away && !status_.store_away)
-          log_warn("plugin " + plugin_, "the store is away; what is staged waits and is written when it is back",
-                   {{"error", error.what()}});
-        status_.store_away = error.kind() == StoreError::Kind::Away;
-        status_.store_error = error.what();
       }
+      store_failed(error);
       if (error.kind() != StoreError::Kind::Away) return fail(failure_of(unit, error), error.what());
       // With a lost connection it may be in all the same; in_doubt() finds out.
       if (unit.in_transaction && !error.connection_lost()) return fail(Failure::Replay, error.what());
@@ -165,10 +165,9 @@ void UnitWriter::write(Unit& unit) {
   ++unit_;
   if (on_commit_) on_commit_(unit);
   std::unique_ptr<Unit> done;
+  store_answered();
   {
     std::lock_guard lock(mutex_);
-    if (status_.store_away) log_info("plugin " + plugin_, "the store is back");
-    status_.store_away = false;
     status_.unit = unit_;
     ++status_.commits;
     status_.last_commit_us = clock_us();
@@ -263,14 +262,68 @@ bool UnitWriter::pause(std::chrono::milliseconds duration) {
   return !closed_;
 }
 
-Connection* UnitWriter::connection(Clock::time_point until) {
-  if (!wait_below(0, until)) return nullptr;
+/// How the store answers, whoever asked it.
+void UnitWriter::store_failed(const StoreError& error) {
+  std::lock_guard lock(mutex_);
+  const bool away = error.kind() == StoreError::Kind::Away;
+  if (away && !status_.store_away) {
+    away_since_ = Clock::now();
+    log_warn("plugin " + plugin_, "the store is away; what is staged waits and is written when it is back",
+             {{"error", error.what()}});
+  }
+  status_.store_away = away;
+  status_.store_error = error.what();
+}
+
+void UnitWriter::store_answered() {
+  std::lock_guard lock(mutex_);
+  if (status_.store_away) log_info("plugin " + plugin_, "the store is back");
+  status_.store_away = false;
+}
+
+bool UnitWriter::gone() const {
+  const auto now = Clock::now();
+  return (status_.store_away && now - away_since_ >= kAwayPatience) ||
+         (running_ && !sealed_.empty() && now - write_began_ >= kSilentPatience);
+}
+
+bool UnitWriter::store_gone() const {
+  std::lock_guard lock(mutex_);
+  return gone();
+}
+
+template <class Ready>
+bool UnitWriter::wait_some(std::unique_lock<std::mutex>& lock, Clock::time_point until, Ready ready) {
+  while (!ready()) {
+    const auto now = Clock::now();
+    if (now >= until || gone()) return false;
+    changed_.wait_until(lock, std::min(until, now + kLookAgain));
+  }
+  return true;
+}
+
+bool UnitWriter::settle() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !running_; });
-  lock.unlock();
+  const auto settled = [&] { return sealed_.empty() || closed_ || status_.failure != Failure::None; };
+  return wait_some(lock, Clock::time_point::max(), settled) && sealed_.empty() && !closed_ &&
+         status_.failure == Failure::None;
+}
+
+Connection* UnitWriter::connection(Clock::time_point until) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto settled = [&] { return (sealed_.empty() && !running_) || closed_ || status_.failure != Failure::None; };
+    if (!wait_some(lock, until, settled) || closed_ || status_.failure != Failure::None) return nullptr;
+  }
   if (!connection_ || !connection_->alive()) {
     connection_.reset();
-    connection_ = namespace_.connect();
+    try {
+      connection_ = namespace_.connect();
+    } catch (const StoreError& error) {
+      store_failed(error);
+      throw;
+    }
+    store_answered();
   }
   return connection_.get();
 }
@@ -304,10 +357,12 @@ void UnitWriter::abandon_transaction() {
   if (connection_ && connection_->in_transaction()) connection_->rollback();
 }
 
-UnitWriter::Outcome UnitWriter::wait(Ticket ticket, Clock::time_point until, std::string* error) {
+UnitWriter::Outcome UnitWriter::wait(Ticket ticket, Clock::time_point until, std::string* error, Patience patience) {
   std::unique_lock lock(mutex_);
   const auto settled = [&] { return settled_ticket_ >= ticket || closed_; };
-  if (until == Clock::time_point::max())
+  if (patience == Patience::Some) {
+    if (!wait_some(lock, until, settled)) return Outcome::Timeout;
+  } else if (until == Clock::time_point::max())
     changed_.wait(lock, settled);
   else if (!changed_.wait_until(lock, until, settled))
     return Outcome::Timeout;

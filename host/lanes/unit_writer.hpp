@@ -36,8 +36,8 @@ class UnitWriter {
   // ---- [whoever holds the baton] ----
 
   Ticket seal(std::unique_ptr<Unit>);
-  /// The connection, when nothing is under way: waits for that. Null: close() was called, or a unit failed. Throws
-  /// StoreError when it cannot connect.
+  /// The connection, when nothing is under way: waits for that. Null: close() was called, a unit failed, or the store
+  /// is away for longer than one waits for it. Throws StoreError when it cannot connect.
   Connection* connection(Clock::time_point until = Clock::time_point::max());
   /// As connection(), inside a transaction that has raised the unit already: SQL of the unit being staged runs in it.
   Connection* transaction(Unit&);
@@ -49,9 +49,18 @@ class UnitWriter {
   // ---- [any thread] ----
 
   enum class Outcome { Committed, Failed, Timeout };
+  enum class Patience {
+    Some,    // gives up (Timeout) when the store is away for some seconds
+    Endless  // waits until it is back
+  };
   /// Waits until the ticket's unit (and all before) is in the store.
   /// `error`: why it failed.
-  Outcome wait(Ticket, Clock::time_point until = Clock::time_point::max(), std::string* error = nullptr);
+  Outcome wait(Ticket, Clock::time_point until = Clock::time_point::max(), std::string* error = nullptr,
+               Patience = Patience::Endless);
+  /// Waits until everything sealed is in the store. False: failed, closed, or the store is away for some seconds.
+  bool settle();
+  /// The store is away, or does not answer, for longer than anybody should wait for it.
+  bool store_gone() const;
   /// Waits until at most `count` units are sealed or being written. False: failed, closed or timeout.
   bool wait_below(std::size_t count, Clock::time_point until = Clock::time_point::max());
   std::size_t waiting() const;
@@ -101,6 +110,11 @@ class UnitWriter {
   void settle_as_failed(Ticket first, const std::string& error);
   bool in_doubt(Unit&);
   bool pause(std::chrono::milliseconds);
+  bool gone() const;  // under the mutex
+  template <class Ready>
+  bool wait_some(std::unique_lock<std::mutex>&, Clock::time_point until, Ready);
+  void store_failed(const StoreError&);
+  void store_answered();
 
   const std::string plugin_;
   Namespace& namespace_;
@@ -124,6 +138,8 @@ class UnitWriter {
   };
   std::deque<Failed> failed_tickets_;  // the newest few
   Status status_;
+  Clock::time_point away_since_{};   // while status_.store_away
+  Clock::time_point write_began_{};  // of the front, while running_
   std::vector<StoredPosition> committed_, durable_;
 };
 
