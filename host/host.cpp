@@ -139,10 +139,15 @@ void Host::Impl::start() {
   ManagerOptions options;
   options.plugins_folder = plugin_folder(config);
   options.generations_folder = state->generations();
+  options.builds_folder = state->builds();
   options.grace = config.reload.grace;
+  options.probation = config.reload.probation;
   options.probe = true;
   manager = std::make_unique<PluginManager>(options, *store, lanes, services);
   measure_lanes();
+  manager->on_unload([this](const std::string& plugin) { scheduler->plugin_stopped(plugin); });
+  if (crash_page && crash_page->last())
+    manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
   control_server =
       std::make_unique<ControlServer>(state->socket(), [this](const auto& words) { return control(words); });
 
@@ -154,9 +159,16 @@ void Host::Impl::start() {
                "a plugin is switched off by an earlier `trellis ctl plugin disable`; `enable --forget` clears that",
                {{"plugin", override.plugin}});
   }
-  for (const PluginConfig& plugin : plugin_configs)
-    if (const auto found = overrides.find(plugin.id); found == overrides.end() || found->second)
-      if (may_start(plugin)) manager->load(plugin);
+  std::vector<PluginConfig> enabled;
+  std::set<std::string> left_out;
+  for (const PluginConfig& plugin : plugin_configs) {
+    const auto found = overrides.find(plugin.id);
+    if ((found == overrides.end() || found->second) && may_start(plugin))
+      enabled.push_back(plugin);
+    else
+      left_out.insert(plugin.id);
+  }
+  manager->load(enabled, std::move(left_out));
   if (plugin_configs.empty()) log_warn("host", "no plugin is enabled; enable one in plugins.conf");
   manager->on_needs_changed([this] { needs_changed(); });
   needs_changed();

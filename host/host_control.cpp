@@ -27,8 +27,12 @@ constexpr std::string_view kHelp =
     "trellis ctl plugin list                loaded plugins, a line each\n"
     "trellis ctl plugin status NAME [--json]  one plugin, whole\n"
     "trellis ctl plugin reload NAME         its installed file and its settings replace what runs; no event is missed\n"
+    "    --dry-run      everything that can be checked is, and nothing is changed\n"
+    "    --stop-first   for a migration that does more than add: the running code stops before it, for good\n"
+    "    --force        although this build was rolled back before, its libraries pile up, or a handler hangs\n"
+    "trellis ctl plugin rollback NAME       the build that proved itself before replaces what runs; rows stay\n"
     "trellis ctl plugin load NAME           a plugin of plugins.conf that is not loaded\n"
-    "trellis ctl plugin unload NAME         until the next start of the host\n"
+    "trellis ctl plugin unload NAME         until the next start of the host; --force although others need it\n"
     "trellis ctl plugin enable NAME         overrides plugins.conf, also after a restart\n"
     "trellis ctl plugin disable NAME\n"
     "trellis ctl plugin enable|disable NAME --forget   plugins.conf decides again\n"
@@ -171,7 +175,7 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
       {"dispatches", dispatches},
       {"shards", std::move(shards)},
       {"plugins", std::move(plugins)},
-      {"zombies", Library::zombies()},
+      {"zombies", Library::zombies().size()},
       {"cache", json::object{{"guilds", cached.guilds}, {"channels", cached.channels}, {"members", cached.members}}}};
   return {kExitOk, json::serialize(all) + "\n", ""};
 }

@@ -14,7 +14,7 @@ inline ControlAnswer refuse(std::string why, int code = 1) { return {code, "", s
 std::string time_text(std::int64_t us);
 boost::json::object position_json(Position);
 /// One plugin in several lines, and as JSON. `tails`: how far each stream has got.
-std::string plugin_text(const PluginManager::PluginStatus&, const std::map<Stream, Position>& tails);
-boost::json::object plugin_json(const PluginManager::PluginStatus&, const std::map<Stream, Position>& tails);
+std::string plugin_text(const PluginStatus&, const std::map<Stream, Position>& tails);
+boost::json::object plugin_json(const PluginStatus&, const std::map<Stream, Position>& tails);
 
 }  // namespace trellis::host

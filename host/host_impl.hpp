@@ -56,6 +56,8 @@ struct Host::Impl {
   ControlAnswer control(const std::vector<std::string>& words);
   ControlAnswer control_status(bool json);
   ControlAnswer control_plugin(const std::vector<std::string>& words);
+  ControlAnswer control_plugin_list();
+  ControlAnswer control_plugin_status(const std::string& name, bool json);
   ControlAnswer control_call(const std::vector<std::string>& words);
   // host_control_dead.cpp: `trellis ctl dead`
   ControlAnswer control_dead(const std::vector<std::string>& words);

@@ -49,7 +49,7 @@ struct Config {
     std::chrono::microseconds soft_limit = std::chrono::seconds(1), hard_limit = std::chrono::seconds(30);
   } handler;
   struct Reload {
-    std::chrono::microseconds grace = std::chrono::seconds(2);
+    std::chrono::microseconds grace = std::chrono::seconds(2), probation = std::chrono::seconds(60);
   } reload;
   struct Shutdown {
     std::chrono::microseconds deadline = std::chrono::seconds(20);

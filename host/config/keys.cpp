@@ -166,6 +166,9 @@ std::vector<Key> make_keys() {
       "reload.grace", [](Config& c) -> auto& { return c.reload.grace; }, 0s, 10min,
       "How long running commands and jobs may go on when their plugin is reloaded."));
   all.push_back(duration(
+      "reload.probation", [](Config& c) -> auto& { return c.reload.probation; }, 0s, 24h,
+      "How long new code of a plugin is watched: when it pauses or fails too often, the code from before comes back."));
+  all.push_back(duration(
       "shutdown.deadline", [](Config& c) -> auto& { return c.shutdown.deadline; }, 1s, 10min,
       "How long a stop may take, with everything committed, before it is forced."));
   all.push_back(choice(

@@ -68,6 +68,12 @@ struct LaneContext {
   boost::json::memory_resource* json_memory = nullptr;
 };
 
+/// A handler of the plugin does not return.
+class LaneBusy : public PluginError {
+ public:
+  using PluginError::PluginError;
+};
+
 class Lane : public std::enable_shared_from_this<Lane> {
  public:
   using Factory = std::function<std::shared_ptr<Instance>()>;  // throws PluginError
@@ -91,7 +97,12 @@ class Lane : public std::enable_shared_from_this<Lane> {
   /// Replaces the running generation: holds requests, gives running ones `grace`, commits, starts the new one at the
   /// committed position. When that does not start, the old factory makes a new instance of the old code, and the reason
   /// is thrown. Events wait in the journal meanwhile.
-  void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace);
+  /// `between` runs when the old code has committed its last and the new one does not run yet; what it throws ends the
+  /// reload like a start that failed. When it sets `old_may_return` to false, the new code stays, paused if need be.
+  /// Throws LaneBusy when a handler does not return: nothing was changed.
+  using Between = std::function<void(bool& old_may_return)>;
+  void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace,
+               const Between& between = {});
   /// Ends waits, commits what is staged until the deadline, ends the thread. False: not everything could be committed
   /// (it is replayed at the next start).
   bool stop(std::chrono::steady_clock::time_point deadline);

@@ -25,8 +25,8 @@ void Lane::on_lane(std::function<void()> run, Clock::time_point until) {
     if (!task->begun) {
       task->dropped = true;
       const std::string what = watch_.text();
-      throw PluginError(fmt::format("the lane of {} is busy: {}; nothing was changed", plugin_,
-                                    what.empty() ? "a handler has not returned" : what));
+      throw LaneBusy(fmt::format("the lane of {} is busy: {}; nothing was changed", plugin_,
+                                 what.empty() ? "a handler has not returned" : what));
     }
     tasks_changed_.wait(lock, finished);
   }
@@ -108,8 +108,8 @@ void Lane::attach(Journal& journal) {
 }
 
 void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_t generation,
-                   std::chrono::microseconds grace) {
-  if (watch_.wedged()) throw PluginError(watch_.text() + "; there is nothing to do but to wait or to restart the host");
+                   std::chrono::microseconds grace, const Between& between) {
+  if (watch_.wedged()) throw LaneBusy(watch_.text() + "; nothing was changed");
   baton_.hold_requests();
   struct Admit {
     Baton& baton;
@@ -128,8 +128,7 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
     restore.cancelled = cancel_instance();
     if (!wait_for_requests(Clock::now() + kTaskPatience)) {
       on_lane([&] { go_back("a reload was given up"); }, Clock::now() + kTaskPatience);
-      throw PluginError(
-          "a request of the running generation does not end; the reload was given up, the old code goes on");
+      throw LaneBusy("a request of the running generation does not end; the reload was given up, the old code goes on");
     }
   }
   on_lane(
@@ -148,7 +147,9 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
         drop_instance();
         writer_.abandon_transaction();
         unit_ = std::make_unique<Unit>();
+        bool old_may_return = true;
         try {
+          if (between) between(old_may_return);
           const std::uint64_t owner = context_.new_owner();
           owners_.push_back(owner);
           writer_.claim(owner, owners_);
@@ -164,6 +165,16 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
           status_.started_us = context_.now_us();
         } catch (const std::exception& error) {
           next.reset();
+          if (!old_may_return) {
+            factory_ = std::move(factory);
+            generation_ = generation;
+            pause(error.what());
+            publish_status("paused");
+            throw PluginError(fmt::format(
+                "the new generation did not start, and the code from before does not fit the schema any more; it is "
+                "tried again until it starts: {}",
+                error.what()));
+          }
           go_back("the new generation did not start");
           throw PluginError(fmt::format("the new generation did not start, {}: {}",
                                         instance_ ? "the old code runs again" : "and the old one is paused",

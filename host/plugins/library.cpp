@@ -1,40 +1,20 @@
 #include "plugins/library.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include <boost/dll/shared_library.hpp>
-#include <cstring>
 #include <fstream>
+#include <mutex>
 
 #include "log/log.hpp"
+#include "plugins/private_copy.hpp"
 
 namespace trellis::host {
 
 namespace {
 
-std::atomic<std::uint64_t> g_copies = 0, g_zombies = 0;
-
-std::filesystem::path copy_privately(const std::filesystem::path& installed, const std::filesystem::path& folder) {
-  std::filesystem::create_directories(folder);
-  std::error_code unknown;
-  if (std::filesystem::exists(installed, unknown) && !std::filesystem::is_regular_file(installed, unknown))
-    throw PluginError(installed.string() + " is not a file");
-  std::ifstream in(installed, std::ios::binary);
-  if (!in) throw PluginError(fmt::format("{} cannot be read: {}", installed.string(), std::strerror(errno)));
-  const auto name = fmt::format("{}.{}.{}.so", installed.stem().string(), ::getpid(), g_copies.fetch_add(1) + 1);
-  const std::filesystem::path copy = folder / name;
-  std::error_code ignored;
-  std::filesystem::remove(copy, ignored);  // of an earlier process with the same number
-  {
-    std::ofstream out(copy, std::ios::binary);
-    if (in.peek() != std::ifstream::traits_type::eof()) out << in.rdbuf();
-    if (!out.flush()) throw PluginError(fmt::format("{} cannot be written: {}", copy.string(), std::strerror(errno)));
-  }
-  ::chmod(copy.c_str(), 0500);
-  return copy;
-}
+std::mutex g_zombies_mutex;
+std::vector<Zombie> g_zombies;
 
 }  // namespace
 
@@ -49,7 +29,17 @@ bool is_mapped(const std::filesystem::path& path) {
   return false;
 }
 
-std::uint64_t Library::zombies() { return g_zombies.load(); }
+std::vector<Zombie> Library::zombies() {
+  std::lock_guard lock(g_zombies_mutex);
+  // The loader lets go of some of them when something else is closed.
+  std::erase_if(g_zombies, [](const Zombie& zombie) {
+    if (is_mapped(zombie.file)) return false;
+    std::error_code ignored;
+    std::filesystem::remove(zombie.file, ignored);
+    return true;
+  });
+  return g_zombies;
+}
 
 void Library::map() {
   handle_ = std::make_unique<Handle>();
@@ -92,10 +82,14 @@ Library::~Library() {
   handle_->library.unload();
   handle_.reset();
   if (is_mapped(file_.path)) {
-    ++g_zombies;
+    const std::string why = file_.fitness.pins.empty() ? "it is not known why; something holds a reference to it"
+                                                       : fmt::format("probably because it {}",
+                                                                     fmt::join(file_.fitness.pins, ", or because it "));
     log_warn("plugin " + file_.id,
              "its library stays mapped after it was closed; the memory is lost until the host ends",
-             {{"file", file_.path.string()}});
+             {{"file", file_.path.string()}, {"build", file_.build_id.substr(0, 12)}, {"because", why}});
+    std::lock_guard lock(g_zombies_mutex);
+    g_zombies.push_back({file_.id, file_.version, file_.build_id, file_.path, why});
     return;
   }
   if (!copied_) return;

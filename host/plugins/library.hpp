@@ -12,10 +12,16 @@ namespace trellis::host {
 
 using PluginEntry = tl_status (*)(const tl_entry_args*, tl_plugin*, char*, std::uint64_t);
 
+/// A library that was closed and is still mapped: reported, and never touched again.
+struct Zombie {
+  std::string plugin, version, build;
+  std::filesystem::path file;
+  std::string why;
+};
+
 class Library {
  public:
-  /// Copies the installed file to a name in `folder` that was never used before (so that overwriting it cannot hurt,
-  /// and the loader never takes an older one for it), reads the copy, calls `before_mapping` with it (which may refuse
+  /// Makes a private copy of the installed file in `folder`, reads it, calls `before_mapping` with it (which may refuse
   /// it), then maps it. Throws PluginError.
   Library(const std::filesystem::path& installed, const std::filesystem::path& folder,
           const std::function<void(const PluginFile&)>& before_mapping = {});
@@ -29,8 +35,7 @@ class Library {
   const PluginFile& file() const { return file_; }
   PluginEntry entry() const { return entry_; }
 
-  /// Libraries that were closed and are still mapped.
-  static std::uint64_t zombies();
+  static std::vector<Zombie> zombies();
 
  private:
   struct Handle;

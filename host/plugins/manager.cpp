@@ -1,151 +1,95 @@
 #include "plugins/manager.hpp"
 
+#include <fmt/ranges.h>
+
 #include "gateway/intents.hpp"
-#include "journal/event_types.hpp"
 #include "log/log.hpp"
-#include "plugins/probe.hpp"
+#include "plugins/manager_impl.hpp"
 
 namespace trellis::host {
 
-struct PluginManager::Plugin {
-  PluginConfig config;
-  std::shared_ptr<Lane> lane;
-  std::mutex changing;  // one load, reload or unload at a time
-
-  mutable std::mutex mutex;  // of what follows
-  std::shared_ptr<Library> library;
-  std::shared_ptr<const Document> settings;
-  std::uint64_t generation = 1;
-  std::int64_t loaded_us = 0;
-  std::vector<std::string> not_served;
-  std::string last_refusal;
-  GatewayNeeds needs;
-};
-
-namespace {
-
-GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
-  GatewayNeeds needs;
-  for (const Subscription& subscription : ledger.subscriptions) {
-    needs.types.insert(subscription.type);
-    needs.intents |= intents_for(subscription.type_name, !(subscription.flags & TL_GUILDS_ONLY));
-    if (subscription.type_name == "VOICE_STATE_UPDATE") needs.voice_states = true;
-  }
-  for (const std::string& what : ledger.needs) {
-    if (what.starts_with("intent:")) {
-      const std::uint64_t bit = intent_named(what.substr(7));
-      if (bit == 0)
-        log_warn("plugin " + plugin, "asks for an intent that Discord does not have", {{"intent", what.substr(7)}});
-      needs.intents |= bit;
-    } else if (what == "cache:voice_states") {
-      needs.voice_states = true;
-    } else if (what == "cache:member_counts") {
-      needs.intents |= kIntentGuildMembers;
-    }
-  }
-  if (needs.voice_states) needs.intents |= kIntentGuildVoiceStates;
-  needs.member_counts = (needs.intents & kIntentGuildMembers) != 0;
-  return needs;
-}
-
-std::int64_t steady_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
-
 PluginManager::PluginManager(ManagerOptions options, Store& store, LaneContext& context, const PluginServices& services)
-    : options_(std::move(options)), store_(store), context_(context), services_(services) {
+    : options_(std::move(options)),
+      store_(store),
+      context_(context),
+      services_(services),
+      builds_(options_.builds_folder) {
   // Copies that a killed host left behind.
   std::error_code ignored;
   std::filesystem::remove_all(options_.generations_folder, ignored);
+  watcher_ = std::thread([this] { watch_probations(); });
 }
 
-PluginManager::~PluginManager() = default;
+PluginManager::~PluginManager() { end_watch(); }
 
-std::filesystem::path PluginManager::installed_file(const PluginConfig& config) const {
-  if (!config.path.empty()) return config.path;
-  const auto file = options_.plugins_folder / (config.id + ".so");
-  if (!std::filesystem::exists(file))
-    throw PluginError(fmt::format("{}: plugin {}: there is no {}; install it there or give its path", config.where,
-                                  config.id, file.string()));
-  return file;
-}
-
-std::shared_ptr<Library> PluginManager::load_library(const std::filesystem::path& installed,
-                                                     const Document& settings) const {
-  const std::vector<std::string> has{store_.is_postgresql() ? "postgresql" : "sqlite"};
-  return std::make_shared<Library>(installed, options_.generations_folder, [&](const PluginFile& copy) {
-    if (options_.probe) probe_plugin(copy.path, settings, has);
-  });
-}
-
-Lane::Factory PluginManager::factory_of(std::shared_ptr<Library> library, std::shared_ptr<const Document> settings,
-                                        std::uint64_t generation) const {
-  const PluginFile& file = library->file();
-  auto identity = std::make_shared<const CrashIdentity>(file.id, generation, file.build_id, file.path);
-  return [this, library = std::move(library), settings = std::move(settings), identity = std::move(identity)] {
-    const InPlugin inside(identity.get(), CrashKind::Setup, "");
-    auto instance = std::make_shared<Instance>(library->file().id, library, library->file().files, settings, services_);
-    instance->crash_identity = identity;
-    instance->set_up(library->entry());
-    return instance;
-  };
-}
-
-void PluginManager::migrate_plugin(const std::string& id, const PluginFile& file) {
-  const auto ns = store_.open(id);
-  const auto connection = ns->connect();
-  const MigrationReport report = migrate(*connection, store_.is_postgresql(), file.files);
-  for (const std::string& name : report.applied) log_info("plugin " + id, "migration applied", {{"file", name}});
-  for (const std::string& name : report.unknown)
-    log_info("plugin " + id, "the database has a migration of a newer version", {{"file", name}});
-}
-
-void PluginManager::note_not_served(Plugin& plugin, const Ledger& ledger) const {
-  static constexpr const char* kKinds[] = {"", "", "command", "component", "autocomplete", "form", "route", "", ""};
-  std::vector<std::string> list;
-  for (const EntrySpec& entry : ledger.entries)
-    if (entry.kind < std::size(kKinds) && kKinds[entry.kind][0] != 0)
-      list.push_back(fmt::format("{} {}", kKinds[entry.kind], entry.name));
-  if (!list.empty())
-    log_warn("plugin " + plugin.config.id, "declares what this host does not serve yet",
-             {{"entries", fmt::format("{}", fmt::join(list, ", "))}});
-  std::lock_guard lock(plugin.mutex);
-  plugin.not_served = std::move(list);
+void PluginManager::crashed(const std::string& plugin, const std::string& build, const std::string& how) {
+  const BuildRecord record = builds_.record(plugin);
+  // The blame record may have kept only the beginning of a long build id.
+  if (record.trial.empty() || build.empty() || !record.trial.starts_with(build) || record.good.empty()) return;
+  log_error("plugin " + plugin, "its build crashed the host while it was on probation, and is rolled back",
+            {{"build", short_build(record.trial)}, {"to", short_build(record.good)}});
+  builds_.rolled_back(plugin, record.trial, "it crashed the host: " + how, context_.now_us(), record.good);
 }
 
 void PluginManager::load(const PluginConfig& config) {
-  std::lock_guard loading(loading_);
-  if (loaded(config.id)) throw PluginError("plugin " + config.id + " is loaded already");
-  const auto file = installed_file(config);
-  std::shared_ptr<Library> library;
-  try {
-    library = load_library(file, *config.settings);
-  } catch (const PluginError& error) {
-    throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
+  std::lock_guard changing(changing_);
+  load_one(config);
+}
+
+void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::string> left_out) {
+  std::lock_guard changing(changing_);
+  DependencyGraph graph = this->graph();
+  std::map<std::string, const PluginConfig*> configs;
+  std::vector<std::string> wish;
+  for (const PluginConfig& config : list) {
+    std::string fallback;
+    try {
+      const PluginFile file = read_plugin_file(file_at_start(config, fallback));
+      graph[config.id] = {file.version, file.needs};
+    } catch (const PluginError& error) {
+      throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
+    }
+    configs[config.id] = &config;
+    wish.push_back(config.id);
   }
-  if (library->file().id != config.id)
-    throw PluginError(fmt::format("{}: {} is the plugin \"{}\", not \"{}\"; name the table [{}] or give another path",
-                                  config.where, file.string(), library->file().id, config.id, library->file().id));
+  if (const std::string circle = cycle(graph); !circle.empty())
+    throw PluginError("plugins need each other in a circle, so none of them can be first: " + circle);
+  for (const std::string& id : in_order(graph, wish)) {
+    const auto& needs = graph.at(id).needs;
+    const auto missing =
+        std::ranges::find_if(needs, [&](const Dependency& need) { return left_out.contains(need.plugin); });
+    if (missing == needs.end()) {
+      load_one(*configs.at(id));
+      continue;
+    }
+    log_error("plugin " + id, "not loaded: it needs another plugin that is not", {{"needs", missing->text()}});
+    left_out.insert(id);
+  }
+}
+
+void PluginManager::load_one(const PluginConfig& config) {
+  if (loaded(config.id)) throw PluginError("plugin " + config.id + " is loaded already");
   auto plugin = std::make_shared<Plugin>();
   plugin->config = config;
-  plugin->library = library;
-  plugin->settings = config.settings;
-  plugin->loaded_us = context_.now_us();
+  MigrationReport migrations;
   try {
-    Lane::Factory factory = factory_of(library, config.settings, plugin->generation);
-    std::shared_ptr<Instance> first = factory();
-    migrate_plugin(config.id, library->file());
-    plugin->needs = needs_of(first->ledger, config.id);
-    note_not_served(*plugin, first->ledger);
+    const auto file = file_at_start(config, plugin->fallback);
+    if (!plugin->fallback.empty()) log_warn("plugin " + config.id, plugin->fallback);
+    Candidate candidate = plugin->fallback.empty()
+                              ? prepare(config.id, file, config.settings, 1)
+                              : prepare_kept(config.id, builds_.record(config.id).good, config.settings, 1);
+    check_beside_others(config.id, candidate);
+    migrations = migrate_plugin(config.id, candidate.file(), {});
+    if (!candidate.not_served.empty())
+      log_warn("plugin " + config.id, "declares what this host does not serve yet",
+               {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
     plugin->lane = std::make_shared<Lane>(config.id, store_.open(config.id), context_);
-    plugin->lane->start(std::move(first), std::move(factory), plugin->generation);
+    plugin->lane->start(std::move(candidate.first), candidate.factory, plugin->generation);
+    candidate.move_into(*plugin, plugin->generation, context_.now_us());
   } catch (const StoreError&) {
     throw;
   } catch (const std::exception& error) {
-    throw PluginError(fmt::format("plugin {}: {}", config.id, error.what()));
+    throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
   }
   std::vector<Journal*> journals;
   {
@@ -157,13 +101,14 @@ void PluginManager::load(const PluginConfig& config) {
   try {
     for (Journal* journal : journals) plugin->lane->attach(*journal);
   } catch (...) {
-    unload(config.id, std::chrono::steady_clock::now() + options_.grace);
+    unload_one(config.id, std::chrono::steady_clock::now() + options_.grace);
     throw;
   }
+  const PluginFile& file = plugin->library->file();
+  for (const std::string& warning : file.fitness.warnings) log_warn("plugin " + config.id, "its library " + warning);
   log_info("plugin " + config.id, "loaded",
-           {{"version", library->file().version},
-            {"build", library->file().build_id.substr(0, 12)},
-            {"file", file.string()}});
+           {{"version", file.version}, {"build", short_build(file.build_id)}, {"generation", plugin->generation}});
+  begin_probation(*plugin, migrations.not_additive);
   if (on_needs_changed_) on_needs_changed_();
 }
 
@@ -174,14 +119,25 @@ void PluginManager::attach(Journal& journal) {
     journals_.push_back(&journal);
     for (const auto& [id, plugin] : plugins_) plugins.push_back(plugin);
   }
-  for (const auto& plugin : plugins) plugin->lane->attach(journal);
+  for (const auto& plugin : plugins) plugin->running()->attach(journal);
 }
 
-bool PluginManager::unload(const std::string& id, std::chrono::steady_clock::time_point deadline) {
+bool PluginManager::unload(const std::string& id, Deadline deadline, bool force) {
+  std::lock_guard changing(changing_);
+  if (!loaded(id)) return false;
+  const auto others = dependants(graph(), id);
+  if (!others.empty() && !force)
+    throw PluginError(fmt::format("plugin {} is needed by {}; unload that first, or say --force: its calls fail then",
+                                  id, fmt::join(others, ", ")));
+  return unload_one(id, deadline);
+}
+
+bool PluginManager::unload_one(const std::string& id, Deadline deadline) {
   const auto plugin = find(id);
   if (!plugin) return false;
-  std::lock_guard changing(plugin->changing);
-  if (!plugin->lane->stop(deadline)) abandoned_ = true;
+  if (on_unload_) on_unload_(id);
+  if (!plugin->running()->stop(deadline)) abandoned_ = true;
+  if (on_unload_) on_unload_(id);  // it may have started anew in between
   {
     std::lock_guard lock(mutex_);
     plugins_.erase(id);
@@ -192,71 +148,13 @@ bool PluginManager::unload(const std::string& id, std::chrono::steady_clock::tim
   return true;
 }
 
-void PluginManager::stop_all(std::chrono::steady_clock::time_point deadline, bool& clean) {
-  std::vector<std::string> order;
-  {
-    std::lock_guard lock(mutex_);
-    order.assign(order_.rbegin(), order_.rend());
-  }
+void PluginManager::stop_all(Deadline deadline, bool& clean) {
+  end_watch();
   if (abandoned_) clean = false;
+  auto order = in_order(graph(), ids());
+  std::ranges::reverse(order);
   for (const std::string& id : order)
-    if (const auto plugin = find(id)) clean = plugin->lane->stop(deadline) && clean;
-}
-
-PluginManager::ReloadReport PluginManager::reload(const std::string& id, std::shared_ptr<const Document> settings) {
-  const auto plugin = find(id);
-  if (!plugin) throw PluginError(fmt::format("plugin {} is not loaded; loaded are: {}", id, fmt::join(ids(), ", ")));
-  std::lock_guard changing(plugin->changing);
-  ReloadReport report;
-  std::filesystem::path old_copy;
-  std::weak_ptr<Library> old_library;
-  {
-    std::lock_guard lock(plugin->mutex);
-    report.old_generation = plugin->generation;
-    report.old_build = plugin->library->file().build_id;
-    report.old_version = plugin->library->file().version;
-    old_copy = plugin->library->file().path;
-    old_library = plugin->library;
-    if (!settings) settings = plugin->settings;
-  }
-  try {
-    const auto file = installed_file(plugin->config);
-    auto library = load_library(file, *settings);
-    if (library->file().id != id)
-      throw PluginError(fmt::format("{} is the plugin \"{}\" now", file.string(), library->file().id));
-    Lane::Factory factory = factory_of(library, settings, report.old_generation + 1);
-    std::shared_ptr<Instance> next = factory();
-    migrate_plugin(id, library->file());
-    const GatewayNeeds needs = needs_of(next->ledger, id);
-    note_not_served(*plugin, next->ledger);
-    report.generation = report.old_generation + 1;
-    const std::int64_t began = steady_us();
-    plugin->lane->replace(std::move(next), std::move(factory), report.generation, options_.grace);
-    report.pause_us = steady_us() - began;
-    report.build = library->file().build_id;
-    report.version = library->file().version;
-    std::lock_guard lock(plugin->mutex);
-    plugin->generation = report.generation;
-    plugin->library = std::move(library);
-    plugin->settings = std::move(settings);
-    plugin->needs = needs;
-    plugin->loaded_us = context_.now_us();
-    plugin->last_refusal.clear();
-  } catch (const std::exception& error) {
-    std::lock_guard lock(plugin->mutex);
-    plugin->last_refusal = error.what();
-    log_error("plugin " + id, "reload refused; what ran before goes on", {{"because", error.what()}});
-    throw PluginError(fmt::format("plugin {} was not reloaded, what ran before goes on: {}", id, error.what()));
-  }
-  report.old_unmapped = old_library.expired() && !is_mapped(old_copy);
-  log_info("plugin " + id, "reloaded",
-           {{"generation", report.generation},
-            {"old_build", report.old_build.substr(0, 12)},
-            {"build", report.build.substr(0, 12)},
-            {"pause_us", report.pause_us},
-            {"old_unmapped", report.old_unmapped}});
-  if (on_needs_changed_) on_needs_changed_();
-  return report;
+    if (const auto plugin = find(id)) clean = plugin->running()->stop(deadline) && clean;
 }
 
 std::shared_ptr<PluginManager::Plugin> PluginManager::find(const std::string& id) const {
@@ -267,7 +165,17 @@ std::shared_ptr<PluginManager::Plugin> PluginManager::find(const std::string& id
 
 std::shared_ptr<Lane> PluginManager::lane(const std::string& id) const {
   const auto plugin = find(id);
-  return plugin ? plugin->lane : nullptr;
+  return plugin ? plugin->running() : nullptr;
+}
+
+DependencyGraph PluginManager::graph() const {
+  DependencyGraph graph;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, plugin] : plugins_) {
+    std::lock_guard plugin_lock(plugin->mutex);
+    graph[id] = {plugin->library->file().version, plugin->library->file().needs};
+  }
+  return graph;
 }
 
 std::vector<std::string> PluginManager::ids() const {
@@ -277,13 +185,16 @@ std::vector<std::string> PluginManager::ids() const {
 
 bool PluginManager::loaded(const std::string& id) const { return find(id) != nullptr; }
 
-std::vector<PluginManager::PluginStatus> PluginManager::status() const {
+std::vector<PluginStatus> PluginManager::status() const {
   std::vector<PluginStatus> list;
+  const DependencyGraph graph = this->graph();
+  const auto zombies = Library::zombies();
   for (const std::string& id : ids()) {
     const auto plugin = find(id);
     if (!plugin) continue;
     PluginStatus status;
     status.id = id;
+    std::shared_ptr<Lane> lane;
     {
       std::lock_guard lock(plugin->mutex);
       status.version = plugin->library->file().version;
@@ -294,8 +205,20 @@ std::vector<PluginManager::PluginStatus> PluginManager::status() const {
       status.loaded_us = plugin->loaded_us;
       status.not_served = plugin->not_served;
       status.last_refusal = plugin->last_refusal;
+      status.last_rollback = plugin->last_rollback;
+      status.fallback = plugin->fallback;
+      for (const Dependency& need : plugin->library->file().needs) status.needs.push_back(need.text());
+      if (plugin->probation)
+        status.probation_left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                             plugin->probation->until - std::chrono::steady_clock::now()),
+                                         std::chrono::milliseconds(0));
+      lane = plugin->lane;
     }
-    status.lane = plugin->lane->status();
+    status.needed_by = dependants(graph, id);
+    std::ranges::copy_if(zombies, std::back_inserter(status.zombies),
+                         [&](const Zombie& zombie) { return zombie.plugin == id; });
+    status.builds = builds_.record(id);
+    status.lane = lane->status();
     list.push_back(std::move(status));
   }
   return list;
@@ -315,6 +238,7 @@ GatewayNeeds PluginManager::needs() const {
   return all;
 }
 
+void PluginManager::on_unload(std::function<void(const std::string&)> unload) { on_unload_ = std::move(unload); }
 void PluginManager::on_needs_changed(std::function<void()> changed) { on_needs_changed_ = std::move(changed); }
 
 RequestAnswer PluginManager::call(const std::string& id, const RequestCall& call) {

@@ -21,6 +21,7 @@ class ManagerTest : public LaneTest {
     ManagerOptions options;
     options.plugins_folder = plugins();
     options.generations_folder = journal_folder_ / "generations";
+    options.builds_folder = journal_folder_ / "builds";
     options.grace = 200ms;
     manager_ = std::make_unique<PluginManager>(options, *store_, context_, services_);
     config_.id = "sample";
@@ -119,7 +120,7 @@ TEST_P(ManagerTest, ReloadedUnderLoad) {
   });
   for (int i = 1; i <= 10; ++i) {
     install(i % 2 ? "sample_1_1_0" : "sample_1_0_0");
-    const auto report = manager_->reload("sample", nullptr);
+    const auto report = manager_->reload("sample");
     EXPECT_EQ(report.generation, static_cast<std::uint64_t>(i + 1));
     EXPECT_EQ(report.version, i % 2 ? "1.1.0" : "1.0.0");
     EXPECT_TRUE(report.old_unmapped);
@@ -128,7 +129,7 @@ TEST_P(ManagerTest, ReloadedUnderLoad) {
   // What is no plugin changes nothing.
   std::ofstream(plugins() / "aside") << "nonsense";
   std::filesystem::rename(plugins() / "aside", plugins() / "sample.so");
-  EXPECT_THROW(manager_->reload("sample", nullptr), PluginError);
+  EXPECT_THROW(manager_->reload("sample"), PluginError);
   EXPECT_FALSE(manager_->status().at(0).last_refusal.empty());
   stop = true;
   load.join();

@@ -1,0 +1,164 @@
+// A library that is to run: loaded and set up, checked against the other plugins, its migrations.
+#include <fmt/ranges.h>
+
+#include "gateway/intents.hpp"
+#include "journal/event_types.hpp"
+#include "log/log.hpp"
+#include "plugins/manager_impl.hpp"
+#include "plugins/probe.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
+  GatewayNeeds needs;
+  for (const Subscription& subscription : ledger.subscriptions) {
+    needs.types.insert(subscription.type);
+    needs.intents |= intents_for(subscription.type_name, !(subscription.flags & TL_GUILDS_ONLY));
+    if (subscription.type_name == "VOICE_STATE_UPDATE") needs.voice_states = true;
+  }
+  for (const std::string& what : ledger.needs) {
+    if (what.starts_with("intent:")) {
+      const std::uint64_t bit = intent_named(what.substr(7));
+      if (bit == 0)
+        log_warn("plugin " + plugin, "asks for an intent that Discord does not have", {{"intent", what.substr(7)}});
+      needs.intents |= bit;
+    } else if (what == "cache:voice_states") {
+      needs.voice_states = true;
+    } else if (what == "cache:member_counts") {
+      needs.intents |= kIntentGuildMembers;
+    }
+  }
+  if (needs.voice_states) needs.intents |= kIntentGuildVoiceStates;
+  needs.member_counts = (needs.intents & kIntentGuildMembers) != 0;
+  return needs;
+}
+
+std::vector<std::string> not_served(const Ledger& ledger) {
+  static constexpr const char* kKinds[] = {"", "", "command", "component", "autocomplete", "form", "route", "", ""};
+  std::vector<std::string> list;
+  for (const EntrySpec& entry : ledger.entries)
+    if (entry.kind < std::size(kKinds) && kKinds[entry.kind][0] != 0)
+      list.push_back(fmt::format("{} {}", kKinds[entry.kind], entry.name));
+  return list;
+}
+
+Lane::Factory factory_of(std::shared_ptr<Library> library, std::shared_ptr<const Document> settings,
+                         const PluginServices& services, std::uint64_t generation) {
+  const PluginFile& file = library->file();
+  auto identity = std::make_shared<const CrashIdentity>(file.id, generation, file.build_id, file.path);
+  return [&services, library = std::move(library), settings = std::move(settings), identity = std::move(identity)] {
+    const InPlugin inside(identity.get(), CrashKind::Setup, "");
+    auto instance = std::make_shared<Instance>(library->file().id, library, library->file().files, settings, services);
+    instance->crash_identity = identity;
+    instance->set_up(library->entry());
+    return instance;
+  };
+}
+
+}  // namespace
+
+std::filesystem::path PluginManager::installed_file(const PluginConfig& config) const {
+  if (!config.path.empty()) return config.path;
+  const auto file = options_.plugins_folder / (config.id + ".so");
+  if (!std::filesystem::exists(file))
+    throw PluginError(fmt::format("there is no {}; install it there or give its path", file.string()));
+  return file;
+}
+
+PluginManager::Candidate PluginManager::prepare(const std::string& id, const std::filesystem::path& file,
+                                                std::shared_ptr<const Document> settings,
+                                                std::uint64_t generation) const {
+  const std::vector<std::string> has{store_.is_postgresql() ? "postgresql" : "sqlite"};
+  Candidate candidate;
+  candidate.library = std::make_shared<Library>(file, options_.generations_folder, [&](const PluginFile& copy) {
+    if (copy.id != id)
+      throw PluginError(fmt::format("{} is the plugin \"{}\", not \"{}\"; name the table [{}] or give another path",
+                                    file.string(), copy.id, id, copy.id));
+    if (options_.probe) probe_plugin(copy.path, *settings, has);
+  });
+  candidate.settings = std::move(settings);
+  candidate.factory = factory_of(candidate.library, candidate.settings, services_, generation);
+  candidate.first = candidate.factory();
+  candidate.claims = claims_of(candidate.first->ledger);
+  candidate.needs = needs_of(candidate.first->ledger, id);
+  candidate.not_served = not_served(candidate.first->ledger);
+  return candidate;
+}
+
+/// The kept build, with `first` as its settings or, when it does not take those, with the ones it ran with.
+PluginManager::Candidate PluginManager::prepare_kept(const std::string& id, const std::string& build,
+                                                     std::shared_ptr<const Document> first,
+                                                     std::uint64_t generation) const {
+  const auto file = builds_.file(id, build);
+  const auto kept = builds_.settings(id, build);
+  const auto load = [&](std::shared_ptr<const Document> settings) {
+    Candidate candidate = prepare(id, file, std::move(settings), generation);
+    if (candidate.file().build_id != build)
+      throw PluginError(fmt::format("{} is damaged: it is build {}", file.string(), candidate.file().build_id));
+    return candidate;
+  };
+  if (!first) first = kept;
+  if (!first) throw PluginError("the settings that build " + short_build(build) + " ran with are not known any more");
+  try {
+    return load(first);
+  } catch (const PluginError& error) {
+    if (!kept || kept == first) throw;
+    log_warn("plugin " + id, "the build from before does not take the present settings; it gets those it ran with",
+             {{"because", error.what()}});
+    return load(kept);
+  }
+}
+
+/// What is installed; when that was rolled back before, what ran instead, and `fallback` says so.
+std::filesystem::path PluginManager::file_at_start(const PluginConfig& config, std::string& fallback) const {
+  const auto file = installed_file(config);
+  const BuildRecord record = builds_.record(config.id);
+  if (record.rolled_back.empty() || record.good.empty()) return file;
+  const auto good = builds_.file(config.id, record.good);
+  const auto* back = record.was_rolled_back(read_plugin_file(file).build_id);
+  if (!back || !std::filesystem::exists(good)) return file;
+  fallback = fmt::format(
+      "the installed build {} was rolled back ({}); build {} runs instead. Install another build, or "
+      "say `trellis ctl plugin reload {} --force`",
+      short_build(back->build), back->why, short_build(record.good), config.id);
+  return good;
+}
+
+/// Whether it can run beside the plugins that are loaded; throws PluginError when not.
+void PluginManager::check_beside_others(const std::string& id, const Candidate& candidate) const {
+  std::vector<std::string> wrong;
+  DependencyGraph graph = this->graph();
+  graph[id] = {candidate.file().version, candidate.file().needs};
+  if (std::string why = unmet(graph, id); !why.empty()) wrong.push_back(std::move(why));
+  for (const std::string& other : dependants(graph, id))
+    if (std::string why = unmet(graph, other); other != id && !why.empty()) wrong.push_back(std::move(why));
+  if (const std::string circle = cycle(graph); !circle.empty())
+    wrong.push_back("plugins need each other in a circle: " + circle);
+  std::map<std::string, std::vector<Claim>> others;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [other, plugin] : plugins_) {
+      std::lock_guard plugin_lock(plugin->mutex);
+      others[other] = plugin->claims;
+    }
+  }
+  for (std::string& clash : clashes(id, candidate.claims, others)) wrong.push_back(std::move(clash));
+  if (!wrong.empty()) throw PluginError(fmt::format("{}", fmt::join(wrong, "\n")));
+}
+
+MigrationReport PluginManager::migrate_plugin(const std::string& id, const PluginFile& file,
+                                              const MigrationOptions& options, MigrationReport* report) const {
+  const auto ns = store_.open(id);
+  const auto connection = ns->connect();
+  const MigrationReport done = migrate(*connection, store_.is_postgresql(), file.files, options, report);
+  const MigrationReport& result = report ? *report : done;
+  if (options.dry_run) return result;
+  for (const std::string& name : result.applied) log_info("plugin " + id, "migration applied", {{"file", name}});
+  for (const std::string& name : result.unknown)
+    log_info("plugin " + id, "the database has a migration of a newer version", {{"file", name}});
+  return result;
+}
+
+}  // namespace trellis::host

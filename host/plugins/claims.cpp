@@ -1,0 +1,87 @@
+#include "plugins/claims.hpp"
+
+#include <algorithm>
+
+#include "lanes/instance.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+/// Discord knows "/quest list" and "/quest add" as parts of one command, which belongs to one plugin.
+std::string command_claim(std::string_view name) { return "the command /" + lower(name.substr(0, name.find(' '))); }
+
+/// "GET /counts/{guild}" and "GET /counts/{server}" are the same.
+std::string route_claim(std::string_view name) {
+  std::string claim = "the route ";
+  for (std::size_t at = 0; at < name.size();) {
+    const std::size_t end = name[at] == '{' ? name.find('}', at) : name.npos;
+    if (end == name.npos) {
+      claim += name[at++];
+    } else {
+      claim += "{}";
+      at = end + 1;
+    }
+  }
+  return claim;
+}
+
+}  // namespace
+
+std::vector<Claim> claims_of(const Ledger& ledger) {
+  std::vector<Claim> claims;
+  std::map<std::string, std::string> routes;
+  for (const EntrySpec& entry : ledger.entries) {
+    if (entry.kind == TL_ROUTE) {
+      const std::string what = route_claim(entry.name);
+      if (const auto [other, fresh] = routes.emplace(what, entry.name); !fresh)
+        throw PluginError(fmt::format("the routes \"{}\" and \"{}\" are the same", other->second, entry.name));
+      claims.push_back({what, entry.name});
+    }
+    if (entry.kind == TL_COMMAND) {
+      const std::string what = command_claim(entry.name);
+      const bool whole = entry.name.find(' ') == std::string::npos;
+      for (const Claim& other : claims)
+        if (other.what == what && (whole || other.name.find(' ') == std::string::npos))
+          throw PluginError(
+              fmt::format("the commands \"{}\" and \"{}\" exclude each other: one that has subcommands "
+                          "cannot be used without",
+                          other.name, entry.name));
+      claims.push_back({what, entry.name});
+    }
+  }
+  for (std::size_t i = 0; i < ledger.tables.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (ledger.tables[i].name == ledger.tables[j].name && !ledger.tables[i].existing_only &&
+          !ledger.tables[j].existing_only)
+        throw PluginError(
+            fmt::format("table \"{}\" is declared twice; existing() maps another part of it", ledger.tables[i].name));
+  return claims;
+}
+
+std::vector<std::string> clashes(const std::string& plugin, const std::vector<Claim>& claims,
+                                 const std::map<std::string, std::vector<Claim>>& others) {
+  std::vector<std::string> found;
+  for (const auto& [other, theirs] : others) {
+    if (other == plugin) continue;
+    for (const Claim& mine : claims)
+      for (const Claim& one : theirs)
+        if (mine.what == one.what)
+          found.push_back(
+              fmt::format("{} is plugin {}'s already, and plugin {} declares it too (\"{}\" and \"{}\"); "
+                          "disable one of them, or rename it",
+                          one.what, other, plugin, one.name, mine.name));
+  }
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+}  // namespace trellis::host
