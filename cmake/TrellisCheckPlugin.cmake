@@ -1,9 +1,18 @@
-# Run after linking a plugin: is it one, and can it be unloaded?  cmake -DPLUGIN= -DREADELF= -DNM= -P this
+# Run after linking a plugin: would a host load it?  cmake -DPLUGIN= -DTRELLIS=<the program> -P this
+# Where there is no such program (the SDK installed alone, sanitizers): the most important of it, with -DREADELF= -DNM=
 cmake_minimum_required(VERSION 3.25)
 function(refuse why)
   file(REMOVE ${PLUGIN})
   message(FATAL_ERROR "${PLUGIN}: ${why}")
 endfunction()
+if(TRELLIS)
+  execute_process(COMMAND ${TRELLIS} check ${PLUGIN} --strict OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    refuse("a host would not load it, or warn of it (NO_CHECK builds it all the same):\n${said}")
+  endif()
+  return()
+endif()
+
 function(run output)
   execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE text ERROR_VARIABLE error RESULT_VARIABLE result)
   if(NOT result EQUAL 0)

@@ -3,7 +3,7 @@
 #   trellis_add_plugin(leveling SOURCES leveling.cpp MIGRATIONS migrations/0001_init.sql ASSETS fonts/NotoSans.ttf
 #                      [LIBRARIES PNG::PNG] [OUTPUT_DIRECTORY dir] [NO_CHECK])
 #     builds ${PROJECT_BINARY_DIR}/plugins/leveling.so, in C++20 or C11, in such a way that a host can unload it, and
-#     checks the result. Migrations are embedded as migrations/<file name>, assets under the path given. Libraries are
+#     checks the result with `trellis check --strict`, which makes an instance of it. Migrations are embedded as migrations/<file name>, assets under the path given. Libraries are
 #     best static ones.
 #
 #   trellis_add_plugin_test(leveling_test SOURCES leveling_test.cpp MIGRATIONS … ASSETS … [LIBRARIES …])
@@ -95,8 +95,15 @@ function(trellis_add_plugin name)
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()
   if(NOT ARG_NO_CHECK)
+    set(program "")
+    if(TARGET trellis AND NOT TRELLIS_SANITIZE)  # the program of this tree
+      set(program -DTRELLIS=$<TARGET_FILE:trellis>)
+      add_dependencies(${name} trellis)
+    elseif(TRELLIS_PROGRAM AND NOT CMAKE_CROSSCOMPILING AND NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+      set(program -DTRELLIS=${TRELLIS_PROGRAM})
+    endif()
     add_custom_command(TARGET ${name} POST_BUILD VERBATIM
-      COMMAND ${CMAKE_COMMAND} -DPLUGIN=$<TARGET_FILE:${name}> -DREADELF=${CMAKE_READELF} -DNM=${CMAKE_NM}
+      COMMAND ${CMAKE_COMMAND} -DPLUGIN=$<TARGET_FILE:${name}> ${program} -DREADELF=${CMAKE_READELF} -DNM=${CMAKE_NM}
               -P ${TRELLIS_PLUGIN_MODULE_DIR}/TrellisCheckPlugin.cmake)
   endif()
 endfunction()

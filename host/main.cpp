@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "host.hpp"
 #include "log/log.hpp"
+#include "plugins/plugin_file.hpp"
 #include "plugins/probe.hpp"
 
 extern char** environ;
@@ -41,6 +42,26 @@ int check_config(const Invocation& invocation) {
   return kExitOk;
 }
 
+int check(const Invocation& invocation) {
+  try {
+    if (!invocation.check_settings)
+      return run_check_command(invocation.check, nullptr, false, std::cout) ? kExitOk : kExitPlugin;
+    const Config config = load_config(invocation.options);
+    const std::string id = inspect_plugin_file(invocation.check.file).id;
+    for (const PluginConfig& plugin : load_plugins(invocation.options, config))
+      if (plugin.id == id)
+        return run_check_command(invocation.check, plugin.settings, config.store.url.starts_with("postgresql:"),
+                                 std::cout)
+                   ? kExitOk
+                   : kExitPlugin;
+    std::cerr << "trellis: plugins.conf has no table [" << id << "]" << std::endl;
+    return kExitConfig;
+  } catch (const PluginError& error) {
+    std::cerr << "trellis: " << error.what() << std::endl;
+    return kExitPlugin;
+  }
+}
+
 int ctl(const Invocation& invocation) {
   const auto folder = invocation.state.empty() ? state_folder(invocation.options) : invocation.state;
   const ControlAnswer answer = ask_host(folder / "trellis.sock", invocation.words);
@@ -65,6 +86,8 @@ int main(int argc, char** argv) {
         return invocation.supervise ? supervise(argc, argv) : run(invocation);
       case Invocation::Command::CheckConfig:
         return check_config(invocation);
+      case Invocation::Command::Check:
+        return check(invocation);
       case Invocation::Command::Ctl:
         return ctl(invocation);
       case Invocation::Command::Journal:

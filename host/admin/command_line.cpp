@@ -20,6 +20,7 @@ constexpr const char* kHelp = R"(Trellis, a host for Discord bot features as plu
 
   trellis run [OPTIONS]            run the bot until SIGINT or SIGTERM
   trellis check-config [OPTIONS]   check settings and plugins.conf, start nothing
+  trellis check FILE.so [OPTIONS]  say whether a host would load this plugin, and what it holds
   trellis ctl [OPTIONS] WORD...    tell the running host something: `trellis ctl help`
   trellis journal stat|cat|verify  look at the journals of a state directory, whether a host runs or not
   trellis config-reference         print every setting with its meaning and default
@@ -47,6 +48,12 @@ const char* usage_of(const std::string& command) {
     return "trellis check-config [OPTIONS]\n\nReads everything that `trellis run` would read and says what is wrong "
            "with "
            "it.\n\n";
+  if (command == "check")
+    return "trellis check FILE.so [OPTIONS]\n\nReads a plugin's file without running it, then makes an instance of it "
+           "in "
+           "a child process, and says what a host\nwould refuse (exit code 5) or warn of. With --config or --plugins "
+           "it "
+           "gets its settings from there.\n\n";
   if (command == "journal stat")
     return "trellis journal stat [OPTIONS]\n\nWhat each shard's journal holds: segments, records, positions and "
            "times.\n\n";
@@ -82,6 +89,10 @@ po::options_description options_of(const std::string& command) {
   } else {
     add("plugins", po::value<std::string>()->value_name("FILE"),
         "the enabled plugins (default: plugins.conf beside the settings)");
+  }
+  if (command == "check") {
+    add("strict", "what a host only warns of is refused, too");
+    add("no-probe", "do not run any of its code");
   }
   if (command == "run") {
     add("take-over",
@@ -198,7 +209,7 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
   Words arguments;
   for (int i = 1; i < argc; ++i) arguments.emplace_back(argv[i]);
   Invocation out;
-  if (arguments.empty()) throw UsageError("trellis: say what to do: run, check-config, ctl; see trellis --help");
+  if (arguments.empty()) throw UsageError("trellis: say what to do: run, check, check-config, ctl; see trellis --help");
   auto command = arguments[0];
   arguments.erase(arguments.begin());
   if (command == "--help" || command == "-h" || command == "help") {
@@ -218,6 +229,14 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
     out.command = Invocation::Command::Run;
   } else if (command == "check-config") {
     out.command = Invocation::Command::CheckConfig;
+  } else if (command == "check") {
+    out.command = Invocation::Command::Check;
+    if (arguments.empty() || (arguments[0].starts_with("-") && arguments[0] != "--help" && arguments[0] != "-h"))
+      throw UsageError("trellis check: say which file: trellis check FILE.so; options come after it");
+    if (!arguments[0].starts_with("-")) {
+      out.check.file = arguments[0];
+      arguments.erase(arguments.begin());
+    }
   } else if (command == "ctl") {
     out.command = Invocation::Command::Ctl;
   } else if (command == "journal") {
@@ -245,9 +264,9 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
         fmt::format("trellis: there is no option {} here{}", command,
                     guess.empty() ? "; options come after the command: trellis run --config FILE" : guess));
   } else {
-    throw UsageError(fmt::format(
-        "trellis: there is no command {}{}; see trellis --help", command,
-        did_you_mean(command, {"run", "check-config", "ctl", "journal", "config-reference", "help", "version"})));
+    throw UsageError(fmt::format("trellis: there is no command {}{}; see trellis --help", command,
+                                 did_you_mean(command, {"run", "check", "check-config", "ctl", "journal",
+                                                        "config-reference", "help", "version"})));
   }
 
   if (out.command == Invocation::Command::Ctl) {
@@ -269,6 +288,9 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
   out.options.take_over = found.contains("take-over");
   out.options.safe = found.contains("safe");
   out.supervise = found.contains("supervise");
+  out.check.strict = found.contains("strict");
+  out.check.probe = !found.contains("no-probe");
+  out.check_settings = found.contains("config") || found.contains("plugins");
   if (out.command == Invocation::Command::Journal) out.journal = journal_command(command, found);
   if (found.contains("state")) out.state = found["state"].as<std::string>();
   if (found.contains("set"))

@@ -7,6 +7,7 @@
 
 #include "admin/journal_command.hpp"
 #include "config/config.hpp"
+#include "plugins/check_command.hpp"
 
 namespace trellis::host {
 
@@ -29,12 +30,14 @@ class UsageError : public std::runtime_error {
 };
 
 struct Invocation {
-  enum class Command { Print, Run, CheckConfig, Ctl, Journal } command = Command::Print;
+  enum class Command { Print, Run, CheckConfig, Check, Ctl, Journal } command = Command::Print;
   std::string text;                // Print: for stdout, as it is (help, version, the reference of the settings)
   CommandLine options;             // Run, CheckConfig, Ctl
   bool supervise = false;          // Run: --supervise
   std::filesystem::path state;     // Ctl, Journal: --state; empty: state_folder(options)
   JournalCommand journal;          // Journal
+  CheckCommand check;              // Check
+  bool check_settings = false;     // Check: with the plugin's settings, of options
   std::vector<std::string> words;  // Ctl: at least one
 };
 

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr rlim_t kCpuSeconds = 10;
 constexpr std::size_t kOutputMax = 64 * 1024;
-constexpr int kRefused = 5;
+constexpr int kRefused = 5, kSetupRefused = 6;
 
 struct Pipe {
   int ends[2] = {-1, -1};
@@ -108,6 +108,7 @@ void probe_plugin(const std::filesystem::path& library, const Document& settings
   if (WIFSIGNALED(status))
     throw PluginError(fmt::format("{} crashed while it was loaded ({}), in a child process", library.string(),
                                   ::strsignal(WTERMSIG(status))));
+  if (WEXITSTATUS(status) == kSetupRefused && !output.empty()) throw SetupRefused(output);
   if (WEXITSTATUS(status) != 0)
     throw PluginError(output.empty() ? fmt::format("{} ended the child process that loaded it (exit code {})",
                                                    library.string(), WEXITSTATUS(status))
@@ -143,7 +144,12 @@ int answer_probe() {
     services.count = [](std::uint64_t, double, const std::vector<std::string>&) {};
     const auto library = std::make_shared<Library>(std::string(request.at("library").as_string()));
     Instance instance(library->file().id, library, library->file().files, settings, services);
-    instance.set_up(library->entry());
+    try {
+      instance.set_up(library->entry());
+    } catch (const PluginError& error) {
+      std::cout << error.what() << std::endl;
+      return kSetupRefused;
+    }
   } catch (const std::exception& error) {
     std::cout << error.what() << std::endl;
     return kRefused;

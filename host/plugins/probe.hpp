@@ -6,12 +6,19 @@
 #include <vector>
 
 #include "config/document.hpp"
+#include "lanes/instance.hpp"
 
 namespace trellis::host {
 
+/// The library is sound, and its setup refused: because of the settings, or of what the host has.
+class SetupRefused : public PluginError {
+ public:
+  using PluginError::PluginError;
+};
+
 /// Loads the library in a child of this program, makes an instance with these settings, destroys it, unloads it. Throws
-/// PluginError: what it complained about, the signal that killed it, or that it did not end in time. `has`: what
-/// setup->has() says yes to.
+/// SetupRefused with what it complained about, PluginError for the signal that killed it, or that it did not end in
+/// time. `has`: what setup->has() says yes to.
 void probe_plugin(const std::filesystem::path& library, const Document& settings, const std::vector<std::string>& has,
                   std::chrono::milliseconds limit = std::chrono::seconds(5));
 
