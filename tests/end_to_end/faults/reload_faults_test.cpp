@@ -1,0 +1,157 @@
+// New code again and again, good and bad, while events pour in.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <fstream>
+#include <regex>
+#include <thread>
+
+#include "fault_row.hpp"
+
+namespace trellis::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ReloadFaults : public StoreFaultRow {
+ protected:
+  void start(std::vector<std::string> flags = {}) {
+    put("a");
+    start_stream(std::move(flags));
+    start_host({"--set", "plugins.dir=" + (folder() / "plugins").string()});
+    wait_for_host();
+  }
+  void put(const std::string& build) { install(*this, build_of_message_counter(build), "message_counter"); }
+
+  /// Notes how long the plugin's events paused.
+  void reload(const std::string& id) {
+    static const std::regex kPause("events paused ([0-9.]+) ms");
+    const Finished answer = ctl({"plugin", "reload", id});
+    ASSERT_EQ(answer.code, 0) << answer.err;
+    std::smatch pause;
+    ASSERT_TRUE(std::regex_search(answer.out, pause, kPause)) << answer.out;
+    pauses_.push_back(std::stod(pause[1]));
+    caused();
+  }
+  void refused() {
+    const Finished answer = ctl({"plugin", "reload", "message_counter"});
+    EXPECT_EQ(answer.code, 1) << answer.out;
+    EXPECT_FALSE(answer.err.empty());
+    caused();
+    ++refusals_;
+  }
+  void finish_reloads() {
+    EXPECT_EQ(status().at("zombies").to_number<int>(), 0);
+    EXPECT_EQ(shard().at("reconnects").to_number<int>(), 0);
+    EXPECT_EQ(plugin("message_counter").at("failures").to_number<int>(), 0);
+    EXPECT_EQ(mapped_generations(host().pid()), status().at("plugins").as_array().size());
+    if (!pauses_.empty()) {
+      std::nth_element(pauses_.begin(), pauses_.begin() + pauses_.size() / 2, pauses_.end());
+      note(fmt::format("{} reloads, median pause {:.1f} ms", pauses_.size(), pauses_[pauses_.size() / 2]));
+    }
+    if (refusals_ > 0) note(fmt::format("{} refused", refusals_));
+    finish();
+  }
+
+  std::vector<double> pauses_;
+  int refusals_ = 0;
+};
+TRELLIS_ON_BOTH_STORES(ReloadFaults);
+
+/// Two plugins are reloaded ten times a second, every third candidate is no good; recorder is left alone.
+TEST_P(ReloadFaults, TenTimesASecond) {
+  with_troubled("");
+  start();
+  const fs::path truncated = folder() / "truncated.so";
+  write_file(truncated, read_file(build_of_message_counter("b")).substr(0, 20'000));
+  const std::vector<fs::path> broken{truncated, build_of_message_counter("throws"), build_of_message_counter("crashes"),
+                                     build_of_message_counter("bad_migration"), test_plugin("wrong_abi")};
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; std::chrono::steady_clock::now() < began + std::chrono::seconds(times(3, 30)) || i < 30; ++i) {
+    std::this_thread::sleep_until(began + i * std::chrono::milliseconds(100));
+    if (i % 3 == 2) {
+      install(*this, broken[i / 3 % broken.size()], "message_counter");
+      refused();
+    } else {
+      put(i % 3 == 0 ? "b" : "a");
+      reload("message_counter");
+      reload("troubled");
+    }
+    if (HasFatalFailure()) return;
+  }
+  finish_reloads();
+}
+
+/// Its probe is given up after some seconds; what runs does not notice.
+TEST_P(ReloadFaults, CandidateHangs) {
+  start();
+  put("hangs");
+  for (int i = 0; i < times(1, 5); ++i) {
+    let_pass(1000);
+    refused();
+  }
+  finish_reloads();
+}
+
+/// The host runs a copy of its own, so the installed file may be overwritten where it lies.
+TEST_P(ReloadFaults, FileOverwrittenInPlace) {
+  start();
+  const auto installed = folder() / "plugins" / "message_counter.so";
+  for (int i = 0; i < times(3, 50); ++i) {
+    let_pass(500);
+    write_file(installed, "");
+    write_file(installed, read_file(build_of_message_counter(i % 2 == 0 ? "b" : "a")));
+    let_pass(500);
+    reload("message_counter");
+    if (HasFatalFailure()) return;
+  }
+  finish_reloads();
+}
+
+/// What a process holds.
+struct Usage {
+  std::size_t anonymous_kb = 0, descriptors = 0, mappings = 0;
+};
+Usage usage_of(pid_t pid) {
+  Usage usage;
+  std::ifstream status(fmt::format("/proc/{}/status", pid)), maps(fmt::format("/proc/{}/maps", pid));
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) usage.anonymous_kb = std::stoul(line.substr(8));
+  for (std::string line; std::getline(maps, line);) ++usage.mappings;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", pid)))
+    ++usage.descriptors;
+  return usage;
+}
+
+class LongReloadFaults : public ReloadFaults {};
+TRELLIS_ON_BOTH_STORES(LongReloadFaults);
+
+/// Nothing stays behind: memory, file descriptors and mappings are flat.
+TEST_P(LongReloadFaults, TenThousandTimes) {
+  start({"--rate", "300"});
+  const int count = scaled(10'000);
+  Usage warm, most;
+  for (int i = 0; i < count; ++i) {
+    put(i % 2 == 0 ? "b" : "a");
+    reload("message_counter");
+    if (HasFatalFailure()) return;
+    if (i % 100 != 0) continue;
+    const Usage now = usage_of(host().pid());
+    Usage& highest = i < count / 10 ? warm : most;
+    highest.anonymous_kb = std::max(highest.anonymous_kb, now.anonymous_kb);
+    highest.descriptors = std::max(highest.descriptors, now.descriptors);
+    highest.mappings = std::max(highest.mappings, now.mappings);
+  }
+  note(fmt::format("memory {} -> {} kB, descriptors {} -> {}, mappings {} -> {}", warm.anonymous_kb, most.anonymous_kb,
+                   warm.descriptors, most.descriptors, warm.mappings, most.mappings));
+#ifndef TRELLIS_ASAN  // it keeps what is freed
+  EXPECT_LE(most.anonymous_kb, warm.anonymous_kb * 11 / 10);
+#endif
+  EXPECT_LE(most.descriptors, warm.descriptors + 5);
+  EXPECT_LE(most.mappings, warm.mappings + 20);
+  finish_reloads();
+}
+
+}  // namespace
+}  // namespace trellis::e2e

@@ -1,0 +1,23 @@
+// Calls itself message_counter, and crashes while it is loaded, before anybody calls it.
+#include <csignal>
+#include <cstdlib>
+#include <trellis/plugin.hpp>
+
+namespace {
+struct Bomb {
+  Bomb() {
+#ifndef TRELLIS_ASAN  // it would report a bug of ours
+    std::raise(SIGSEGV);
+#endif
+    std::abort();
+  }
+};
+const Bomb bomb;
+
+class Crashes final : public trellis::Plugin {
+ public:
+  explicit Crashes(trellis::Setup&) {}
+};
+}  // namespace
+
+TRELLIS_PLUGIN(Crashes, "message_counter", "2.0.0")
