@@ -140,7 +140,8 @@ void FaultRow::finish() {
           return complete("recorder") && (!troubled_ || complete("troubled")) &&
                  (!ended_.empty() || counted() >= total(counts));
         },
-        [&] { return fmt::format("there are {} and {}; {}", done("recorder"), counted(), ctl({"status"}).out); });
+        [&] { return fmt::format("there are {} and {}; {}", done("recorder"), counted(), ctl({"status"}).out); },
+        kPatience + std::chrono::seconds(sent / 2000));
   } catch (const std::exception& error) {
     ADD_FAILURE() << error.what();  // the account says more
   }

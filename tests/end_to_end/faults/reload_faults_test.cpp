@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
 #include <regex>
 #include <thread>
 
 #include "fault_row.hpp"
+#include "usage.hpp"
 
 namespace trellis::e2e {
 namespace {
@@ -107,21 +107,6 @@ TEST_P(ReloadFaults, FileOverwrittenInPlace) {
     if (HasFatalFailure()) return;
   }
   finish_reloads();
-}
-
-/// What a process holds.
-struct Usage {
-  std::size_t anonymous_kb = 0, descriptors = 0, mappings = 0;
-};
-Usage usage_of(pid_t pid) {
-  Usage usage;
-  std::ifstream status(fmt::format("/proc/{}/status", pid)), maps(fmt::format("/proc/{}/maps", pid));
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("RssAnon:")) usage.anonymous_kb = std::stoul(line.substr(8));
-  for (std::string line; std::getline(maps, line);) ++usage.mappings;
-  for ([[maybe_unused]] const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", pid)))
-    ++usage.descriptors;
-  return usage;
 }
 
 class LongReloadFaults : public ReloadFaults {};

@@ -1,0 +1,4 @@
+CREATE TABLE ticks (
+  job TEXT PRIMARY KEY,
+  runs BIGINT NOT NULL
+);
