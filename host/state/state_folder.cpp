@@ -8,6 +8,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "journal/segment.hpp"
+
 namespace trellis::host {
 
 namespace {
@@ -26,6 +28,21 @@ std::string random_name() {
   std::string name;
   for (unsigned char byte : bytes) name += fmt::format("{:02x}", byte);
   return name;
+}
+
+/// Whole and for good when this returns, or not at all: power may fail right after.
+void write_durably(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path aside = path.string() + ".new";
+  const File file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  std::error_code error;
+  if (file.fd() < 0) {
+    error = {errno, std::generic_category()};
+  } else if (!(error = write_at(file.fd(), text.data(), text.size(), 0)) &&
+             (::fsync(file.fd()) != 0 || ::rename(aside.c_str(), path.c_str()) != 0)) {
+    error = {errno, std::generic_category()};
+  }
+  if (!error) error = sync_folder(path.parent_path());
+  if (error) throw std::system_error(error, path.string());
 }
 
 }  // namespace
@@ -50,7 +67,7 @@ StateFolder::StateFolder(std::filesystem::path path) : path_(std::filesystem::ab
   host_id_ = first_line(id_file);
   if (host_id_.size() == 32) return;
   host_id_ = random_name();
-  std::ofstream(id_file) << host_id_ << '\n';
+  write_durably(id_file, host_id_ + '\n');  // the store names it as its owner from now on
 }
 
 StateFolder::~StateFolder() {
