@@ -187,6 +187,7 @@ void Peer::text(std::string_view message) {
   if (!op) return close(4002, "Error while decoding payload.");
   if (*op == 1) {
     last_beat_ms_ = now;
+    if (session_ != nullptr) ++session_->heartbeats;
     if (muted_acks_ > 0) {
       --muted_acks_;
       return;

@@ -41,6 +41,7 @@ struct Session {
   std::int64_t away_since_ms = 0;
   std::uint64_t away_from = 0;  ///< last_seq when the connection went
   std::uint64_t resumes = 0;
+  std::uint64_t heartbeats = 0;
 
   void append(std::string_view type, std::string_view d, std::int64_t now_ms) { log.append(type, d, now_ms); }
   std::uint64_t waiting() const { return log.last_seq() + 1 - cursor; }
