@@ -24,6 +24,7 @@ void Bench::SetUp() {
   std::string name = (fs::temp_directory_path() / "trellis-e2e-XXXXXX").string();
   ASSERT_TRUE(mkdtemp(name.data())) << "no temporary folder could be made";
   folder_ = name;
+  state_ = folder_ / "state";
   store_ = make_database(store_kind_, folder_);
   plugins(kCountEverything);
 }
@@ -52,7 +53,7 @@ Command Bench::host_command(std::vector<std::string> more) const {
                                      "--set",
                                      "store.url=" + store_->url(),
                                      "--set",
-                                     "state.dir=" + (folder_ / "state").string(),
+                                     "state.dir=" + state_.string(),
                                      "--set",
                                      "journal.segment=16 MiB",
                                      "--set",
@@ -66,7 +67,16 @@ Command Bench::host_command(std::vector<std::string> more) const {
   return {fs::path(TRELLIS_BIN) / "trellis", std::move(arguments), std::move(environment), folder_};
 }
 
-Process& Bench::start_host(std::vector<std::string> more) { return host_.emplace(host_command(std::move(more))); }
+Process& Bench::start_host(std::vector<std::string> more) {
+  host_.reset();
+  host_ = std::make_unique<Process>(host_command(std::move(more)));
+  return *host_;
+}
+
+std::unique_ptr<Process> Bench::leave_host(std::string_view state_of_next) {
+  state_ = folder_ / state_of_next;
+  return std::move(host_);
+}
 
 void Bench::wait_for_host() {
   wait_until(
@@ -98,7 +108,7 @@ Finished Bench::trellis(std::vector<std::string> arguments, std::map<std::string
 }
 
 Finished Bench::ctl(std::vector<std::string> words) const {
-  words.insert(words.begin(), {"ctl", "--state", (folder_ / "state").string()});
+  words.insert(words.begin(), {"ctl", "--state", state_.string()});
   return trellis(std::move(words));
 }
 

@@ -35,6 +35,7 @@ class Bench : public testing::Test {
 
  public:
   const std::filesystem::path& folder() const { return folder_; }
+  const std::filesystem::path& state() const { return state_; }
   Database& store() { return *store_; }
   void use_store(std::unique_ptr<Database> store) { store_ = std::move(store); }
   Simulator& sim() { return *sim_; }
@@ -49,6 +50,8 @@ class Bench : public testing::Test {
   /// `trellis run` with this bench's plugins.conf, store, state directory and simulator, and more arguments.
   Command host_command(std::vector<std::string> more = {}) const;
   Process& start_host(std::vector<std::string> more = {});
+  /// The running host is the caller's, and the next one has another state directory.
+  std::unique_ptr<Process> leave_host(std::string_view state_of_next);
   /// Until the host is connected and what it needs is loaded.
   void wait_for_host();
   /// SIGTERM; the exit code must be 0.
@@ -75,11 +78,11 @@ class Bench : public testing::Test {
 
  private:
   const std::string store_kind_;
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, state_;
   std::map<std::string, std::string> host_environment_;
   std::unique_ptr<Database> store_;
   std::optional<Simulator> sim_;
-  std::optional<Process> host_;
+  std::unique_ptr<Process> host_;
 };
 
 /// The same tests on both databases.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <pqxx/pqxx>
 #include <stdexcept>
 
@@ -126,7 +127,8 @@ std::unique_ptr<Database> make_database(std::string_view kind, const std::filesy
   return std::make_unique<PostgresDatabase>(text.substr(0, text.rfind('/') + 1), text);
 }
 
-PostgresServer::PostgresServer(const std::filesystem::path& folder) : folder_(folder / "postgresql") {
+PostgresServer::PostgresServer(const std::filesystem::path& folder, std::string options)
+    : folder_(folder / "postgresql"), options_(std::move(options)) {
   const char* bin = std::getenv("TRELLIS_TEST_PGBIN");
   if (!bin || !*bin)
     throw std::runtime_error(
@@ -182,8 +184,8 @@ void PostgresServer::start() {
     try {
       run("pg_ctl",
           {"-D", (folder_ / "data").string(), "-l", (folder_ / "log").string(), "-s", "-w", "-t", "60", "-o",
-           fmt::format("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c shared_buffers=16MB",
-                       port_, folder_.string()),
+           fmt::format("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c shared_buffers=16MB {}",
+                       port_, folder_.string(), options_),
            "start"});
       started_ = true;
       return;
@@ -195,6 +197,30 @@ void PostgresServer::start() {
 }
 
 void PostgresServer::stop() { run("pg_ctl", {"-D", (folder_ / "data").string(), "-m", "fast", "-s", "-w", "stop"}); }
+
+void PostgresServer::kill() {
+  const pid_t postmaster = std::stoi(read_file(folder_ / "data" / "postmaster.pid"));
+  std::vector<pid_t> processes{postmaster};
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != name.npos) continue;
+    const std::string status = read_file(entry.path() / "stat");  // pid (name) state parent ...
+    const std::size_t end = status.rfind(')');
+    if (end != status.npos && std::stoi(status.substr(end + 4)) == postmaster) processes.push_back(std::stoi(name));
+  }
+  // The first one first: it would start all over when others die.
+  for (const pid_t process : processes) ::kill(process, SIGKILL);
+  wait_until("PostgreSQL is gone", [&] {
+    for (const pid_t process : processes) {
+      const std::string status = read_file(fmt::format("/proc/{}/stat", process));
+      const std::size_t end = status.rfind(')');
+      if (end != status.npos && status.at(end + 2) != 'Z') return false;
+    }
+    return true;
+  });
+  // Where nobody collects dead processes, the next server would take it for alive.
+  std::filesystem::remove(folder_ / "data" / "postmaster.pid");
+}
 
 std::unique_ptr<Database> PostgresServer::database() {
   const std::string server = fmt::format("postgresql://postgres@127.0.0.1:{}/", port_);

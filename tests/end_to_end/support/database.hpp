@@ -29,18 +29,22 @@ class Database {
 /// at the end. Throws a sentence when that is not set.
 std::unique_ptr<Database> make_database(std::string_view kind, const std::filesystem::path& folder);
 
-/// A PostgreSQL server of its own that can be stopped.
+/// A PostgreSQL server of its own that can be stopped and killed.
 class PostgresServer {
  public:
-  explicit PostgresServer(const std::filesystem::path& folder);
+  /// `options`: more of the server's settings, as "-c name=value".
+  explicit PostgresServer(const std::filesystem::path& folder, std::string options = {});
   ~PostgresServer();
   void start();
   void stop();
+  /// SIGKILL for all of its processes: what they had only in memory is lost.
+  void kill();
   std::unique_ptr<Database> database();
 
  private:
   void run(const std::string& program, std::vector<std::string> arguments);
   std::filesystem::path bin_, folder_;
+  const std::string options_;
   int port_ = 0;
   bool started_ = false;
 };
