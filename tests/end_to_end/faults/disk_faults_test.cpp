@@ -1,7 +1,11 @@
-// The disk under the host: power fails, it is full, the journal's end is damaged.
+// The disk under the host: power fails, it is full, the end of the journal is damaged.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <thread>
 
 #include "fault_row.hpp"
 #include "faulty_disk.hpp"
@@ -13,6 +17,7 @@ namespace fs = std::filesystem;
 
 class DiskFaults : public StoreFaultRow {
  protected:
+  /// The host's state and its SQLite files are on a disk that can be troubled.
   void SetUp() override {
     StoreFaultRow::SetUp();
     disk_.emplace(folder() / "notes", std::vector{folder() / "state", folder() / "store"},
@@ -22,32 +27,204 @@ class DiskFaults : public StoreFaultRow {
 
   FaultyDisk& disk() { return *disk_; }
 
- private:
-  std::optional<FaultyDisk> disk_;
-};
-TRELLIS_ON_BOTH_STORES(DiskFaults);
-
-TEST_P(DiskFaults, PowerLoss) {
-  const std::vector<std::string> more{"--set", "journal.segment=1 MiB"};
-  start_stream();
-  FaultyDisk::Loss sum;
-  start_host(more);
-  for (int i = 0; i < times(4, 20); ++i) {
-    let_pass(500 + static_cast<std::int64_t>(random()() % 3000));
+  void lose_power() {
     kill_host();
     const FaultyDisk::Loss loss = disk().lose_power(random()());
     caused();
-    sum.writes += loss.writes;
-    sum.lost += loss.lost;
-    sum.torn += loss.torn;
-    sum.names_lost += loss.names_lost;
+    sum_.writes += loss.writes;
+    sum_.lost += loss.lost;
+    sum_.torn += loss.torn;
+    sum_.names_lost += loss.names_lost;
+  }
+  void note_losses() {
+    EXPECT_GT(sum_.lost, 0) << "nothing was lost on the disk";
+    note(fmt::format("{} of {} open writes lost ({} torn), {} names", sum_.lost, sum_.writes, sum_.torn,
+                     sum_.names_lost));
+  }
+
+  /// What the host will find is a database (SQLite: recovery has cut off what was half written).
+  void expect_whole_databases() {
+    if (postgresql() || !fs::exists(folder() / "store")) return;
+    for (const auto& file : fs::directory_iterator(folder() / "store")) {
+      if (file.path().extension() != ".sqlite") continue;
+      const std::string space = file.path().stem().string();
+      EXPECT_EQ(store().value(space, "PRAGMA integrity_check"), "ok") << space;
+    }
+  }
+
+  /// Cuts, zeroes or flips something in the last quarter of the records of the newest segment.
+  void damage_journal() {
+    std::vector<fs::path> segments;
+    for (const auto& file : fs::directory_iterator(state() / "journal" / "0-of-1"))
+      if (file.path().extension() == ".log") segments.push_back(file.path());
+    ASSERT_FALSE(segments.empty());
+    const fs::path newest = *std::max_element(segments.begin(), segments.end());
+    const std::string bytes = read_file(newest);
+    const std::size_t end = bytes.find_last_not_of('\0') + 1;
+    ASSERT_GT(end, 64u) << newest << " has no records";
+    const std::size_t reach = std::min<std::size_t>(end / 4, 64 << 10);
+    const std::size_t at = end - 1 - random()() % reach;
+    const int fd = ::open(newest.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    switch (random()() % 4) {
+      case 0:
+        EXPECT_EQ(::ftruncate(fd, static_cast<off_t>(at)), 0);
+        break;
+      case 1: {
+        const std::string zeroes(end - at, 0);
+        EXPECT_EQ(::pwrite(fd, zeroes.data(), zeroes.size(), static_cast<off_t>(at)),
+                  static_cast<ssize_t>(zeroes.size()));
+        break;
+      }
+      default: {
+        const char flipped = static_cast<char>(bytes[at] ^ (1 << random()() % 8));
+        EXPECT_EQ(::pwrite(fd, &flipped, 1, static_cast<off_t>(at)), 1);
+      }
+    }
+    ::close(fd);
+    caused();
+  }
+
+  /// The disk is full, and there is room again.
+  void fill_the_disk(const std::vector<std::string>& more) {
+    Simulator& sim = start_stream({"--heartbeat-interval", "2000"});
+    const auto heartbeats = [&] { return sim.get("/_sim/sessions").at(0).at("heartbeats").to_number<std::int64_t>(); };
     start_host(more);
+    wait_for_host();
+    for (int i = 0; i < times(1, 5); ++i) {
+      let_pass(1000);
+      disk().set_room(0);
+      caused();
+      wait_until(
+          "reading pauses", [&] { return shard().at("paused").as_bool(); }, [&] { return ctl({"status"}).out; });
+      const auto before = heartbeats();
+      wait_until("heartbeats go on", [&] { return heartbeats() >= before + times(2, 5); });
+      EXPECT_TRUE(shard().at("paused").as_bool());
+      EXPECT_EQ(shard().at("state"), "ready");
+      disk().set_room(std::nullopt);
+      wait_until(
+          "reading goes on", [&] { return !shard().at("paused").as_bool(); }, [&] { return ctl({"status"}).out; });
+    }
+    let_pass(1000);
+    EXPECT_EQ(shard().at("reconnects").as_int64(), 0) << "the session was not kept";
+    EXPECT_EQ(shard().at("identifies").as_int64(), 1);
+    finish();
+    expect_whole_databases();
+  }
+
+ private:
+  std::optional<FaultyDisk> disk_;
+  FaultyDisk::Loss sum_;
+};
+TRELLIS_ON_BOTH_STORES(DiskFaults);
+
+/// At any moment. Discord sends again what the journal forgot.
+TEST_P(DiskFaults, PowerLoss) {
+  const std::vector<std::string> small{"--set", "journal.segment=1 MiB"};
+  start_stream();
+  start_host(small);
+  wait_for_host();
+  let_pass(2000);  // the session is safe
+  for (int i = 0; i < times(4, 20); ++i) {
+    if (i % 4 == 3) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(random()() % 500));
+    } else {
+      let_pass(static_cast<std::int64_t>(random()() % 4000));
+    }
+    lose_power();
+    if (i % 2 == 0) expect_whole_databases();
+    start_host(small);
   }
   wait_for_host();
   EXPECT_EQ(shard().at("identifies").as_int64(), 0) << "the session was lost";
-  note(fmt::format("{} of {} open writes lost ({} torn), {} names", sum.lost, sum.writes, sum.torn, sum.names_lost));
-  EXPECT_GT(sum.lost, 0);
+  note_losses();
   finish();
+  expect_whole_databases();
+}
+
+/// Before anything was sent: whatever is half made is made anew.
+TEST_P(DiskFaults, PowerLossAtStart) {
+  Simulator& sim = start_stream();
+  sim.fault("pause");
+  for (int i = 0; i < times(5, 20); ++i) {
+    start_host();
+    std::this_thread::sleep_for(std::chrono::milliseconds(random()() % 800));
+    lose_power();
+    if (i % 2 == 0) expect_whole_databases();
+  }
+  start_host();
+  wait_for_host();
+  sim.fault("resume_sending");
+  let_pass(1000);
+  note_losses();
+  finish();
+  expect_whole_databases();
+}
+
+/// The machine comes back after the session has expired: what was not synced is missed, and nothing else.
+TEST_P(DiskFaults, PowerLossAndSessionLost) {
+  Simulator& sim = start_stream();
+  start_host();
+  wait_for_host();
+  for (int i = 0; i < times(2, 5); ++i) {
+    let_pass(2000 + static_cast<std::int64_t>(random()() % 2000));
+    lose_power();
+    session_ended(sim.sequence());
+    sim.fault("expire_session");
+    start_host();
+    wait_for_host();
+    EXPECT_EQ(shard().at("identifies").as_int64(), 1);
+  }
+  note_losses();
+  let_pass(500);
+  finish();
+  expect_whole_databases();
+}
+
+/// The host is killed and its journal damaged at the end, as a disk without checksums does it.
+TEST_P(DiskFaults, TornJournal) {
+  const std::vector<std::string> large{"--set", "journal.segment=64 MiB"};
+  start_stream();
+  start_host(large);
+  wait_for_host();
+  let_pass(500);
+  for (int i = 0; i < times(5, 100); ++i) {
+    let_pass(100 + static_cast<std::int64_t>(random()() % 400));
+    kill_host();
+    damage_journal();
+    start_host(large);
+  }
+  wait_for_host();
+  EXPECT_EQ(shard().at("identifies").as_int64(), 0) << "the session was lost";
+  finish();
+}
+
+/// The same, and the session is lost as well.
+TEST_P(DiskFaults, TornJournalAndSessionLost) {
+  const std::vector<std::string> large{"--set", "journal.segment=64 MiB"};
+  Simulator& sim = start_stream();
+  start_host(large);
+  wait_for_host();
+  for (int i = 0; i < times(2, 20); ++i) {
+    let_pass(2000);
+    kill_host();
+    damage_journal();
+    session_ended(sim.sequence());
+    sim.fault("expire_session");
+    start_host(large);
+    wait_for_host();
+  }
+  let_pass(500);
+  finish();
+}
+
+/// Less room is left than the journal's reserve.
+TEST_P(DiskFaults, DiskNearlyFull) { fill_the_disk({}); }
+
+/// Nothing is left: what needs room fails.
+TEST_P(DiskFaults, DiskFull) {
+  fill_the_disk({"--set", "journal.reserve=0", "--set", "journal.segment=1 MiB"});
+  EXPECT_GT(disk().refused(), 0);
 }
 
 }  // namespace

@@ -1,0 +1,162 @@
+// PostgreSQL goes away in the middle: connections are cut, commits are lost or in doubt, the server stops.
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <thread>
+
+#include "fault_row.hpp"
+#include "postgres_proxy.hpp"
+
+namespace trellis::e2e {
+namespace {
+
+class StoreFaults : public FaultRow {
+ protected:
+  StoreFaults() : FaultRow("postgresql") {}
+  void TearDown() override {
+    FaultRow::TearDown();
+    server_.reset();
+  }
+
+  /// The row gets a server of its own instead of a database in that of all tests.
+  PostgresServer& own_server(std::string options = {}) {
+    server_.emplace(folder(), std::move(options));
+    use_store(server_->database());
+    return *server_;
+  }
+
+  std::int64_t of_both(const char* key) {
+    return plugin("message_counter").at(key).to_number<std::int64_t>() +
+           plugin("recorder").at(key).to_number<std::int64_t>();
+  }
+
+  void nothing_but_the_store_suffered() {
+    EXPECT_EQ(shard().at("reconnects").to_number<int>(), 0);
+    EXPECT_EQ(shard().at("identifies").to_number<int>(), 1);
+    EXPECT_EQ(of_both("dead_letters"), 0);
+    EXPECT_EQ(of_both("failures"), 0);
+  }
+
+ private:
+  std::optional<PostgresServer> server_;
+};
+
+/// COMMIT is on its way when the connection breaks, and the old backend works on it for a while: it may succeed after
+/// the host has asked, or be killed.
+TEST_F(StoreFaults, CommitInFlight) {
+  PostgresProxy proxy(store().url());
+  start_stream();
+  start_host({"--set", "store.url=" + proxy.url()});
+  wait_for_host();
+  store().rows("public", "CREATE TABLE slow (seconds DOUBLE PRECISION)");
+  store().rows("public",
+               "CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+               "PERFORM pg_sleep((SELECT max(seconds) FROM public.slow)); RETURN NULL; END $$");
+  for (const char* plugin : {"message_counter", "recorder"})
+    store().rows(plugin,
+                 "CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON trellis_unit DEFERRABLE INITIALLY DEFERRED "
+                 "FOR EACH ROW EXECUTE FUNCTION public.slow_commit()");
+  const std::string asleep = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+  int at_work = 0, killed = 0;
+  for (int i = 0; i < times(4, 20); ++i) {
+    let_pass(500);
+    store().rows("public",
+                 fmt::format("INSERT INTO slow VALUES ({})", 0.05 + static_cast<double>(random()() % 8) / 10));
+    const int before = proxy.cuts();
+    proxy.cut_at_commit();
+    wait_until("a COMMIT is cut", [&] { return proxy.cuts() > before; });
+    caused();
+    at_work += store().number("public", "SELECT count(*) " + asleep) > 0;
+    if (random()() % 2 == 0) killed += !store().rows("public", "SELECT pg_terminate_backend(pid) " + asleep).empty();
+    store().rows("public", "DELETE FROM slow");
+  }
+  EXPECT_GT(at_work, 0) << "no old backend was still at work";
+  note(fmt::format("old backend still at work {} times, killed {}", at_work, killed));
+  let_pass(500);
+  nothing_but_the_store_suffered();
+  finish();
+}
+
+/// Half a unit is written when the connection breaks.
+TEST_F(StoreFaults, CutInTransaction) {
+  PostgresProxy proxy(store().url());
+  start_stream();
+  start_host({"--set", "store.url=" + proxy.url()});
+  wait_for_host();
+  for (int i = 0; i < times(6, 20); ++i) {
+    let_pass(500);
+    const int before = proxy.cuts();
+    proxy.cut_in_transaction(static_cast<int>(random()() % 12));
+    wait_until("a transaction is cut", [&] { return proxy.cuts() > before; });
+    caused();
+  }
+  let_pass(500);
+  nothing_but_the_store_suffered();
+  finish();
+}
+
+/// The administrator ends every connection, whatever it is doing.
+TEST_F(StoreFaults, ConnectionsTerminated) {
+  start_stream();
+  start_host();
+  wait_for_host();
+  for (int i = 0; i < times(6, 20); ++i) {
+    let_pass(300 + static_cast<std::int64_t>(random()() % 500));
+    store().cut_connections();
+    caused();
+  }
+  let_pass(500);
+  nothing_but_the_store_suffered();
+  finish();
+}
+
+/// The database is away for a while: events wait in the journal, and nobody waits for them.
+TEST_F(StoreFaults, DatabaseStopped) {
+  PostgresServer& server = own_server();
+  start_stream();
+  start_host();
+  wait_for_host();
+  let_pass(2000);
+  server.stop();
+  caused();
+  wait_until(
+      "the plugins notice",
+      [&] {
+        return plugin("message_counter").at("store_away").as_bool() && plugin("recorder").at("store_away").as_bool();
+      },
+      [&] { return ctl({"status"}).out; });
+  EXPECT_NE(ctl({"status"}).out.find("the store is away"), std::string::npos);
+  const auto before = shard().at("dispatches").to_number<std::int64_t>();
+  std::this_thread::sleep_for(std::chrono::seconds(times(3, 20)));
+  EXPECT_GT(shard().at("dispatches").to_number<std::int64_t>(), before + 1000) << "the gateway was not read on";
+  server.start();
+  wait_until("the store is back", [&] { return !plugin("message_counter").at("store_away").as_bool(); });
+  nothing_but_the_store_suffered();
+  finish();
+}
+
+/// kill -9 for PostgreSQL: commits that it had promised to write later are gone, and the plugins go back.
+TEST_F(StoreFaults, DatabaseKilled) {
+  PostgresServer& server = own_server("-c wal_writer_delay=10s");
+  start_stream();
+  start_host();
+  wait_for_host();
+  for (int i = 0; i < times(2, 10); ++i) {
+    let_pass(1000 + static_cast<std::int64_t>(random()() % 4000));
+    server.kill();
+    caused();
+    server.start();
+    const auto commits = of_both("commits");
+    wait_until(
+        "the plugins write again", [&] { return of_both("commits") > commits + 4; },
+        [&] { return ctl({"status"}).out; });
+  }
+  const auto went_back = of_both("went_back");
+  EXPECT_GT(went_back, 0) << "no commit was lost";
+  note(fmt::format("plugins went back {} times", went_back));
+  nothing_but_the_store_suffered();
+  finish();
+}
+
+}  // namespace
+}  // namespace trellis::e2e
