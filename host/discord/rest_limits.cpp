@@ -279,7 +279,7 @@ void RestLimits::refused(Request& request, const RateHeaders& headers, Time now)
     bucket.state = Bucket::State::Limited;
     bucket.limit = std::max<std::int64_t>(headers.limit.value_or(bucket.limit), 1);
     bucket.remaining = 0;
-    bucket.reset_at = later(bucket.reset_at, now + pause);
+    bucket.reset_at = now + pause;
   }
 }
 

@@ -267,6 +267,15 @@ TEST_F(RestLimitsTest, UserScope429WaitsAndGoesFirst) {
   EXPECT_EQ(all_that_may_go(), (std::vector<Id>{sent[0], sent[2], later}));
 }
 
+TEST_F(RestLimitsTest, RetryAfterIsBelievedBeforeTheResetKnownSoFar) {
+  known(1, {5, 4, 60});
+  const Id id = get(1);
+  ASSERT_EQ(next(), id);
+  refuse(id, too_many(1, {5, 0, 60}));
+  now += 1100ms;
+  EXPECT_EQ(next(), id);
+}
+
 TEST_F(RestLimitsTest, SubLimitParksOnlyItsClassOfRequest) {
   const auto settle = [&](const std::string& target) {
     const Id id = add("PATCH", target);

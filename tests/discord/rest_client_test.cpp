@@ -1,0 +1,613 @@
+#include "discord/rest_client.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "rest_rig.hpp"
+#include "rest_server.hpp"
+
+namespace trellis::host {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Gate;
+using test::limited;
+using test::page;
+using test::RestRig;
+using test::RestServer;
+using test::too_many;
+using test::wait_until;
+using Request = RestServer::Request;
+using Reply = RestServer::Reply;
+
+RestRequest request(const std::string& method, const std::string& target, const std::string& body = "",
+                    const std::string& owner = "test") {
+  return RestRig::request(method, target, body, owner);
+}
+
+bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+
+// ---- what goes over the wire
+
+TEST(RestClient, AsksAsDiscordWantsIt) {
+  RestServer server([](const Request&) { return Reply{200, R"({"id":"7"})", {{"Content-Type", "application/json"}}}; });
+  RestRig rig(server.api());
+  RestRequest ban = request("PUT", "/guilds/1/bans/2?x=%20y", R"({"delete_message_seconds":0})");
+  ban.reason = "Spam \"ü\"\r\nX-Evil: 1" + std::string(600, 'x');
+  const RestAnswer answer = rig.call(ban);
+  EXPECT_EQ(answer.status, TL_OK);
+  EXPECT_EQ(answer.http, 200u);
+  EXPECT_EQ(answer.body, R"({"id":"7"})");
+  EXPECT_EQ(answer.type, "application/json");
+  const auto got = server.requests().at(0);
+  EXPECT_EQ(got.method, "PUT");
+  EXPECT_EQ(got.target, "/api/v10/guilds/1/bans/2?x=%20y");
+  EXPECT_EQ(got.body, ban.body);
+  EXPECT_EQ(got.headers.at("authorization"), "Bot the-token");
+  EXPECT_TRUE(got.headers.at("user-agent").starts_with("DiscordBot ("));
+  EXPECT_EQ(got.headers.at("content-type"), "application/json");
+  const auto& reason = got.headers.at("x-audit-log-reason");
+  EXPECT_TRUE(reason.starts_with("Spam%20%22%C3%BC%22%0D%0AX-Evil%3A%201xxx")) << reason;
+  EXPECT_EQ(std::count(reason.begin(), reason.end(), 'x'), 512 - 19);
+  EXPECT_EQ(got.headers.count("x-evil"), 0u);
+}
+
+TEST(RestClient, FilesGoAsMultipart) {
+  RestServer server([](const Request&) { return Reply{}; });
+  RestRig rig(server.api());
+  RestRequest message = request("POST", "/channels/1/messages", R"({"content":"see"})");
+  message.parts = {{"files[0]", "a\"b.png", "image/png", std::string("\0\r\n--x", 6)},
+                   {"files[1]", "c.txt", "", "text"}};
+  EXPECT_TRUE(rig.call(message).ok());
+  const auto got = server.requests().at(0);
+  const std::string type = got.headers.at("content-type");
+  const std::string start = "multipart/form-data; boundary=";
+  ASSERT_TRUE(type.starts_with(start)) << type;
+  const std::string boundary = type.substr(start.size());
+  EXPECT_EQ(got.body,
+            "--" + boundary +
+                "\r\nContent-Disposition: form-data; name=\"payload_json\"\r\nContent-Type: application/json\r\n\r\n"
+                R"({"content":"see"})"
+                "\r\n--" +
+                boundary +
+                "\r\nContent-Disposition: form-data; name=\"files[0]\"; filename=\"a%22b.png\"\r\nContent-Type: "
+                "image/png\r\n\r\n" +
+                std::string("\0\r\n--x", 6) + "\r\n--" + boundary +
+                "\r\nContent-Disposition: form-data; name=\"files[1]\"; filename=\"c.txt\"\r\n\r\ntext\r\n--" +
+                boundary + "--\r\n");
+}
+
+TEST(RestClient, WebhooksAndInteractionsGoWithoutTheToken) {
+  RestServer server([](const Request&) { return Reply{404, R"({"message":"Unknown Webhook","code":10015})"}; });
+  RestRig rig(server.api());
+  for (const char* target : {"/webhooks/1/aSecret?wait=true", "/interactions/1/aSecret/callback"}) {
+    const RestAnswer answer = rig.call(request("POST", target, "{}"));
+    EXPECT_EQ(answer.status, TL_NOT_FOUND);
+    EXPECT_EQ(answer.code, 10015);
+    EXPECT_TRUE(has(answer.error, "Unknown Webhook")) << answer.error;
+    EXPECT_FALSE(has(answer.error, "aSecret")) << answer.error;
+  }
+  for (const auto& got : server.requests()) EXPECT_EQ(got.headers.count("authorization"), 0u);
+}
+
+TEST(RestClient, WhatCannotBeARequestIsNotSent) {
+  RestServer server([](const Request&) { return Reply{}; });
+  RestRig rig(server.api());
+  for (const char* target : {"", "channels/1", "/channels/1 HTTP/1.1", "/channels/1\r\nX: y", "//evil.example/x",
+                             "/channels/../guilds/1", "/channels/1/..", "/a#b", "/\xC3\xBC"}) {
+    const RestAnswer answer = rig.get(target);
+    EXPECT_EQ(answer.status, TL_INVALID) << target;
+    EXPECT_FALSE(answer.error.empty());
+  }
+  EXPECT_EQ(rig.call(request("HEAD", "/users/@me")).status, TL_INVALID);
+  EXPECT_EQ(rig.call(request("GET", "/users/@me", "{}")).status, TL_INVALID);
+  RestRequest large = request("POST", "/channels/1/messages");
+  large.parts = {{"files[0]", "a", "", std::string(26 << 20, 'x')}};
+  EXPECT_EQ(rig.call(large).status, TL_INVALID);
+  large.parts = {{"files[0]", "a", "text/plain\r\nX: y", "x"}};
+  EXPECT_EQ(rig.call(large).status, TL_INVALID);
+  large.parts.assign(11, {"files[0]", "a", "", "x"});
+  EXPECT_EQ(rig.call(large).status, TL_INVALID);
+  EXPECT_TRUE(server.requests().empty());
+}
+
+// ---- connections
+
+TEST(RestClient, ConnectionsAreKept) {
+  RestServer server([](const Request&) { return Reply{}; });
+  RestRig rig(server.api());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(rig.call(request("POST", "/channels/1/messages", "{}")).ok());
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(server.requests().back().number, 5);
+}
+
+TEST(RestClient, EveryFormOfAnswerIsRead) {
+  RestServer server([](const Request& got) -> Reply {
+    if (has(got.target, "204")) return {204};
+    if (has(got.target, "close")) return {200, "12", {{"Connection", "close"}}, true};
+    if (has(got.target, "chunks"))
+      return {.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n3\r\n,2]\r\n0\r\n\r\n"};
+    if (has(got.target, "hints"))
+      return {.bytes = "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n3"};
+    return {.bytes = "HTTP/1.1 200 OK\r\n\r\nto the end"};
+  });
+  RestRig rig(server.api());
+  EXPECT_EQ(rig.get("/204").http, 204u);
+  EXPECT_EQ(rig.get("/close").body, "12");
+  EXPECT_EQ(rig.get("/chunks").body, "[1,2]");
+  EXPECT_EQ(rig.get("/hints").body, "3");
+  EXPECT_EQ(rig.get("/else").body, "to the end");
+}
+
+TEST(RestClient, ClosedConnectionIsNoticedBeforeSending) {
+  RestServer server([](const Request& got) { return Reply{.close = got.connection == 1}; });
+  RestRig rig(server.api());
+  EXPECT_TRUE(rig.call(request("POST", "/channels/1/messages", "{}")).ok());
+  wait_until([&] { return server.closed() == 1; });
+  EXPECT_TRUE(rig.call(request("POST", "/channels/1/messages", "{}")).ok());  // could not have been sent twice
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(RestClient, ConnectionThatClosesUnderARequest) {
+  // Every second request on a connection is answered by its end, as by a server whose patience just ran out.
+  RestServer server([](const Request& got) { return Reply{.no_answer = got.number == 2}; });
+  RestRig rig(server.api());
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  EXPECT_TRUE(rig.get("/users/@me").ok()) << "a GET can be sent again";
+  EXPECT_EQ(server.requests().size(), 3u);
+
+  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
+  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
+  EXPECT_TRUE(answer.maybe_done);
+  EXPECT_TRUE(has(answer.error, "is not known")) << answer.error;
+  EXPECT_EQ(server.requests().size(), 4u) << "a message was sent twice";
+
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  RestRequest nonce = request("POST", "/channels/1/messages", R"({"nonce":"1","enforce_nonce":true})");
+  nonce.repeatable = true;
+  EXPECT_TRUE(rig.call(nonce).ok());
+  EXPECT_EQ(server.requests().size(), 7u);
+}
+
+TEST(RestClient, NobodyThere) {
+  std::string api;
+  {
+    RestServer gone([](const Request&) { return Reply{}; });
+    api = gone.api();
+  }
+  RestRig rig(api);
+  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
+  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
+  EXPECT_FALSE(answer.maybe_done);
+  EXPECT_TRUE(has(answer.error, "cannot be reached")) << answer.error;
+}
+
+TEST(RestClient, NotTooManyConnections) {
+  Gate gate;
+  std::atomic<int> at_once = 0, most = 0;
+  RestServer server([&](const Request& got) {
+    if (has(got.target, "interactions")) return Reply{204};
+    const int now = ++at_once;
+    int before = most;
+    while (before < now && !most.compare_exchange_weak(before, now)) {
+    }
+    gate.wait();
+    --at_once;
+    return Reply{};
+  });
+  RestOptions options;
+  options.connections = 2;
+  RestRig rig(server.api(), options);
+  std::vector<std::future<RestAnswer>> answers;
+  for (int i = 0; i < 6; ++i) answers.push_back(rig.send(request("GET", "/channels/" + std::to_string(i))));
+  wait_until([&] { return at_once == 2; });
+  RestRequest callback = request("POST", "/interactions/1/token/callback", "{}");
+  callback.express = true;
+  EXPECT_EQ(rig.call(callback).http, 204u) << "the express lane has connections of its own";
+  gate.open();
+  for (auto& answer : answers) EXPECT_TRUE(RestRig::answer_of(answer).ok());
+  EXPECT_EQ(most, 2);
+}
+
+// ---- limits
+
+TEST(RestClient, RefusedRequestIsSentAgainWhenItMayBe) {
+  std::vector<std::chrono::steady_clock::time_point> times;
+  RestServer server([&](const Request&) {
+    times.push_back(std::chrono::steady_clock::now());
+    return times.size() == 1 ? too_many(0.3, "user") : limited(200, "{}", 5, 4, 5);
+  });
+  RestRig rig(server.api());
+  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
+  EXPECT_TRUE(answer.ok());
+  ASSERT_EQ(times.size(), 2u);
+  EXPECT_GE(times[1] - times[0], 300ms);
+}
+
+TEST(RestClient, WritesKeepTheirOrderThroughRefusals) {
+  std::atomic<int> count = 0;
+  RestServer server([&](const Request&) { return ++count % 2 ? too_many(0.01, "user") : limited(200, "{}", 5, 4, 5); });
+  RestRig rig(server.api());
+  std::vector<std::future<RestAnswer>> answers;
+  for (const char* body : {"1", "2", "3"}) answers.push_back(rig.send(request("POST", "/channels/1/messages", body)));
+  for (auto& answer : answers) EXPECT_TRUE(RestRig::answer_of(answer).ok());
+  std::string bodies;
+  for (const auto& got : server.requests()) bodies += got.body;
+  EXPECT_EQ(bodies, "112233");
+}
+
+TEST(RestClient, SharedLimitParksOnlyItsResource) {
+  RestServer server([](const Request& got) {
+    return has(got.target, "/channels/1/") ? too_many(3600, "shared", 9) : limited(200, "{}", 10, 9, 1);
+  });
+  RestRig rig(server.api());
+  auto parked = rig.send(request("GET", "/channels/1/messages"));
+  const auto id = rig.last_id;
+  wait_until([&] { return server.requests().size() == 1; });
+  EXPECT_TRUE(rig.get("/channels/2/messages").ok());
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  EXPECT_FALSE(RestRig::has_ended(parked));
+  rig->cancel(id);
+  EXPECT_EQ(RestRig::answer_of(parked).status, TL_CANCELLED);
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
+TEST(RestClient, GlobalLimitSparesInteractions) {
+  RestServer server([](const Request& got) { return got.number == 1 ? too_many(3600, "global") : Reply{204}; });
+  RestRig rig(server.api());
+  rig->set_application("77");
+  auto refused = rig.send(request("GET", "/channels/1/messages"));
+  wait_until([&] { return server.requests().size() == 1; });
+  EXPECT_EQ(rig.call(request("POST", "/interactions/1/token/callback", "{}")).http, 204u);
+  EXPECT_EQ(rig.call(request("PATCH", "/webhooks/77/token/messages/@original", "{}")).http, 204u);
+  RestRequest other = request("GET", "/users/@me");
+  other.timeout = 10min;
+  const RestAnswer answer = rig.call(other);  // at once: it cannot be sent within its ten minutes
+  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
+  EXPECT_GT(answer.retry_after, 59min);
+  EXPECT_TRUE(has(answer.error, "Discord takes no requests")) << answer.error;
+  EXPECT_FALSE(RestRig::has_ended(refused));
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
+TEST(RestClient, PageOfABanStopsEverything) {
+  RestServer server([](const Request&) {
+    Reply reply = page(429);
+    reply.headers.emplace_back("Retry-After", "3000");
+    return reply;
+  });
+  RestRig rig(server.api());
+  RestRequest first = request("GET", "/users/@me");
+  first.timeout = 1min;
+  const RestAnswer answer = rig.call(first);
+  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
+  EXPECT_EQ(answer.http, 429u);
+  RestRequest callback = request("POST", "/interactions/1/token/callback", "{}");
+  callback.express = true;
+  callback.timeout = 2500ms;
+  EXPECT_EQ(rig.call(callback).status, TL_RATE_LIMITED);
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST(RestClient, WaitThatIsTooLongIsToldAtOnce) {
+  RestServer server([](const Request&) { return too_many(580, "user", 3); });
+  RestRig rig(server.api());
+  RestRequest rename = request("PATCH", "/channels/1", R"({"name":"x"})");
+  rename.timeout = 1min;
+  for (int i = 0; i < 2; ++i) {
+    const RestAnswer answer = rig.call(rename);
+    EXPECT_EQ(answer.status, TL_RATE_LIMITED);
+    EXPECT_FALSE(answer.maybe_done);
+    EXPECT_GT(answer.retry_after, 100s);
+    EXPECT_LT(answer.retry_after, 582s);
+    EXPECT_TRUE(has(answer.error, "PATCH /channels/1")) << answer.error;
+    EXPECT_TRUE(has(answer.error, "longer than it may wait")) << answer.error;
+  }
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST(RestClient, OwnersTakeTurns) {
+  Gate gate;
+  RestServer server([&](const Request& got) {
+    if (got.body == "first") gate.wait();
+    return limited(200, "{}", 1, 0, 0.01);
+  });
+  RestRig rig(server.api());
+  std::vector<std::future<RestAnswer>> answers;
+  answers.push_back(rig.send(request("POST", "/channels/1/messages", "first", "noisy")));
+  for (int i = 0; i < 10; ++i) answers.push_back(rig.send(request("POST", "/channels/1/messages", "noisy", "noisy")));
+  answers.push_back(rig.send(request("POST", "/channels/1/messages", "quiet", "quiet")));
+  wait_until([&] { return server.requests().size() == 1; });
+  gate.open();
+  for (auto& answer : answers) EXPECT_TRUE(RestRig::answer_of(answer).ok());
+  const auto got = server.requests();
+  EXPECT_TRUE(got[1].body == "quiet" || got[2].body == "quiet");
+}
+
+// ---- trouble
+
+TEST(RestClient, TroubleOfDiscordIsTriedAgainWhereItIsSafe) {
+  std::atomic<int> count = 0;
+  RestServer server([&](const Request&) { return ++count < 3 ? page(count == 1 ? 502 : 503) : Reply{}; });
+  RestRig rig(server.api());
+  EXPECT_TRUE(rig.call(request("PUT", "/guilds/1/members/2/roles/3")).ok());
+  EXPECT_EQ(count, 3);
+
+  count = 0;
+  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
+  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
+  EXPECT_EQ(answer.http, 502u);
+  EXPECT_TRUE(answer.maybe_done);
+  EXPECT_TRUE(has(answer.error, "Access denied")) << answer.error;
+  EXPECT_EQ(count, 1);
+
+  count = -100;
+  EXPECT_EQ(rig.get("/users/@me").status, TL_UNAVAILABLE);
+  EXPECT_EQ(count, -96) << "four tries";
+}
+
+TEST(RestClient, DeletionThatWasDoneBeforeTheAnswerWasLost) {
+  RestServer server([](const Request& got) {
+    return got.connection == 1 ? Reply{.no_answer = true} : Reply{404, R"({"message":"Unknown Message","code":10008})"};
+  });
+  RestRig rig(server.api());
+  EXPECT_EQ(rig.call(request("DELETE", "/channels/1/messages/2")).status, TL_OK);
+  EXPECT_EQ(rig.call(request("DELETE", "/channels/1/messages/2")).status, TL_NOT_FOUND);
+}
+
+TEST(RestClient, TruncatedAnswer) {
+  std::atomic<int> count = 0;
+  RestServer server([&](const Request&) {
+    return ++count == 2 ? Reply{} : Reply{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\""};
+  });
+  RestRig rig(server.api());
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
+  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
+  EXPECT_TRUE(answer.maybe_done);
+  EXPECT_TRUE(has(answer.error, "cut off")) << answer.error;
+  EXPECT_EQ(count, 3);
+}
+
+TEST(RestClient, AnswerThatIsTooLarge) {
+  RestServer server(
+      [](const Request&) { return Reply{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{"}; });
+  RestRig rig(server.api());
+  EXPECT_EQ(rig.get("/users/@me").status, TL_TOO_LARGE);
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST(RestClient, NoHttpAtAll) {
+  RestServer server([](const Request&) { return Reply{.bytes = "SSH-2.0-OpenSSH\r\n"}; });
+  RestRig rig(server.api());
+  const RestAnswer answer = rig.get("/users/@me");
+  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
+  EXPECT_TRUE(has(answer.error, "did not answer")) << answer.error;
+}
+
+TEST(RestClient, SlowAnswer) {
+  Gate gate;
+  RestServer server([&](const Request& got) {
+    if (got.connection != 2) gate.wait();
+    return Reply{};
+  });
+  RestOptions options;
+  options.timeouts.answer = 200ms;
+  RestRig rig(server.api(), options);
+  RestRequest post = request("POST", "/channels/1/messages", "{}");
+  const RestAnswer answer = rig.call(post);
+  EXPECT_EQ(answer.status, TL_TIMEOUT);
+  EXPECT_TRUE(answer.maybe_done);
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  EXPECT_EQ(server.connections(), 2);
+  gate.open();
+}
+
+TEST(RestClient, TimeIsUpWhileDiscordThinks) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{};
+  });
+  RestRig rig(server.api());
+  RestRequest get = request("GET", "/users/@me");
+  get.timeout = 100ms;
+  const RestAnswer answer = rig.call(get);
+  EXPECT_EQ(answer.status, TL_TIMEOUT);
+  EXPECT_FALSE(answer.maybe_done) << "a GET does nothing";
+  gate.open();
+}
+
+TEST(RestClient, TimeIsUpInTheQueue) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{};
+  });
+  RestRig rig(server.api());
+  auto first = rig.send(request("POST", "/channels/1/messages", "1"));
+  wait_until([&] { return server.requests().size() == 1; });
+  RestRequest second = request("POST", "/channels/1/messages", "2");
+  second.timeout = 50ms;
+  const RestAnswer answer = rig.call(second);
+  EXPECT_EQ(answer.status, TL_TIMEOUT);
+  EXPECT_FALSE(answer.maybe_done);
+  EXPECT_TRUE(has(answer.error, "was not sent")) << answer.error;
+  gate.open();
+  EXPECT_TRUE(RestRig::answer_of(first).ok());
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST(RestClient, Cancelling) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{};
+  });
+  RestRig rig(server.api());
+  auto sent = rig.send(request("POST", "/channels/1/messages", "sent"));
+  const auto sent_id = rig.last_id;
+  wait_until([&] { return server.requests().size() == 1; });
+  auto waiting = rig.send(request("POST", "/channels/1/messages", "waiting"));
+  const auto waiting_id = rig.last_id;
+  auto behind = rig.send(request("POST", "/channels/1/messages", "behind"));
+  rig->cancel(waiting_id);
+  const RestAnswer never = RestRig::answer_of(waiting);
+  EXPECT_EQ(never.status, TL_CANCELLED);
+  EXPECT_FALSE(never.maybe_done);
+  rig->cancel(sent_id);
+  const RestAnswer maybe = RestRig::answer_of(sent);
+  EXPECT_EQ(maybe.status, TL_CANCELLED);
+  EXPECT_TRUE(maybe.maybe_done);
+  EXPECT_FALSE(RestRig::has_ended(behind));
+  gate.open();
+  EXPECT_TRUE(RestRig::answer_of(behind).ok());
+  rig->cancel(sent_id);
+  rig->cancel(12345);
+  EXPECT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(server.requests()[1].body, "behind");
+}
+
+TEST(RestClient, BlockingCallCanBeStopped) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{};
+  });
+  RestRig rig(server.api());
+  std::stop_source stop;
+  std::thread stopper([&] {
+    wait_until([&] { return server.requests().size() == 1; });
+    stop.request_stop();
+  });
+  EXPECT_EQ(rig->call(request("GET", "/users/@me"), stop.get_token()).status, TL_CANCELLED);
+  EXPECT_EQ(rig->call(request("GET", "/users/@me"), stop.get_token()).status, TL_CANCELLED);
+  stopper.join();
+  gate.open();
+}
+
+TEST(RestClient, StoppingEndsEverything) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{};
+  });
+  RestRig rig(server.api());
+  std::vector<std::future<RestAnswer>> answers;
+  for (int i = 0; i < 5; ++i) answers.push_back(rig.send(request("POST", "/channels/1/messages", "{}")));
+  answers.push_back(rig.send(request("GET", "/users/@me")));
+  wait_until([&] { return server.requests().size() == 2; });
+  rig->stop();
+  for (auto& answer : answers) EXPECT_EQ(RestRig::answer_of(answer).status, TL_CANCELLED);
+  EXPECT_EQ(rig.get("/users/@me").status, TL_CANCELLED);
+  gate.open();
+}
+
+TEST(RestClient, RefusedTokenIsNotTriedOnAndOn) {
+  RestServer server([](const Request& got) {
+    return got.headers.count("authorization") ? Reply{401, R"({"message":"401: Unauthorized","code":0})"} : Reply{204};
+  });
+  RestRig rig(server.api());
+  for (int i = 0; i < 3; ++i) {
+    const RestAnswer answer = rig.get("/users/@me");
+    EXPECT_EQ(answer.status, TL_DENIED);
+    EXPECT_EQ(answer.http, 401u);
+    EXPECT_TRUE(has(answer.error, "DISCORD_TOKEN")) << answer.error;
+  }
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token", "{}")).ok()) << "that one needs no bot token";
+}
+
+TEST(RestClient, BrakeIsTold) {
+  RestServer server([](const Request&) { return Reply{403, R"({"message":"Missing Access","code":50001})"}; });
+  RestOptions options;
+  options.limits.refusals_to_brake = 3;
+  RestRig rig(server.api(), options);
+  RestRequest get = request("GET", "/channels/1");
+  get.timeout = 1min;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(rig.call(get).status, TL_DENIED);
+  const RestAnswer answer = rig.call(get);
+  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
+  EXPECT_TRUE(has(answer.error, "banned")) << answer.error;
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
+// ---- TLS
+
+TEST(RestClientTls, KeepsVerifiedConnections) {
+  RestServer server([](const Request& got) { return Reply{.close = got.number == 3}; }, true);
+  const std::string file = testing::TempDir() + "/rest_client_ca.pem";
+  std::ofstream(file) << server.certificate();
+  RestOptions options;
+  options.ca_file = file;
+  RestRig rig(server.api(), options);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(rig.call(request("POST", "/channels/1/messages", "{}")).ok());
+  EXPECT_EQ(server.connections(), 1);
+  wait_until([&] { return server.closed() == 1; });
+  EXPECT_TRUE(rig.call(request("POST", "/channels/1/messages", "{}")).ok());
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(RestClientTls, ConnectionThatClosesUnderARequest) {
+  RestServer server([](const Request& got) { return Reply{.no_answer = got.number == 2}; }, true);
+  const std::string file = testing::TempDir() + "/rest_client_ca_2.pem";
+  std::ofstream(file) << server.certificate();
+  RestOptions options;
+  options.ca_file = file;
+  RestRig rig(server.api(), options);
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  EXPECT_TRUE(rig.get("/users/@me").ok());
+  EXPECT_EQ(rig.call(request("POST", "/channels/1/messages", "{}")).status, TL_UNAVAILABLE);
+  EXPECT_EQ(server.requests().size(), 4u);
+}
+
+TEST(RestClientTls, UnknownCertificateIsRefusedAtOnce) {
+  RestServer server([](const Request&) { return Reply{}; }, true);
+  RestRig rig(server.api());
+  const RestAnswer answer = rig.get("/users/@me");
+  EXPECT_EQ(answer.status, TL_REFUSED);
+  EXPECT_FALSE(answer.may_retry());
+  EXPECT_TRUE(has(answer.error, "discord.ca_file")) << answer.error;
+  EXPECT_TRUE(server.requests().empty());
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(RestClientTls, CertificateForAnotherHostIsRefused) {
+  RestServer server([](const Request&) { return Reply{}; }, true);
+  const std::string file = testing::TempDir() + "/rest_client_ca_3.pem";
+  std::ofstream(file) << server.certificate();
+  RestOptions options;
+  options.ca_file = file;
+  std::string api = server.api();
+  api.replace(api.find("localhost"), 9, "127.0.0.1");  // the certificate names localhost
+  RestRig rig(api, options);
+  EXPECT_EQ(rig.get("/users/@me").status, TL_REFUSED);
+  EXPECT_TRUE(server.requests().empty());
+}
+
+// ---- what is measured
+
+TEST(RestClient, TellsWhatThereIsToMeasure) {
+  std::vector<std::string> log;
+  RestHooks hooks;
+  hooks.sent = [&](const RestRoute& route, const std::string& owner, auto) {
+    log.push_back("sent " + route.key + " " + owner);
+  };
+  hooks.answered = [&](const RestRoute&, unsigned status, auto) {
+    log.push_back("answered " + std::to_string(status));
+  };
+  hooks.bucket = [&](const RestLimits::BucketState& bucket) {
+    log.push_back(bucket.name + " " + std::to_string(bucket.remaining) + "/" + std::to_string(bucket.limit));
+  };
+  std::atomic<int> count = 0;
+  RestServer server([&](const Request&) { return ++count == 1 ? page(502) : limited(200, "{}", 5, 4, 1, "xyz"); });
+  {
+    RestRig rig(server.api(), {}, hooks);
+    EXPECT_TRUE(rig.get("/channels/1").ok());
+  }
+  EXPECT_EQ(log, (std::vector<std::string>{"sent GET /channels/{id} test", "answered 502", "xyz 4/5", "answered 200"}));
+}
+
+}  // namespace
+}  // namespace trellis::host
