@@ -10,6 +10,7 @@
 
 #include "abi/tables.hpp"
 #include "admin/command_line.hpp"
+#include "discord/rest_metrics.hpp"
 #include "gateway/intents.hpp"
 #include "host_impl.hpp"
 #include "journal/event_types.hpp"
@@ -105,6 +106,12 @@ void Host::Impl::start() {
   host_namespace->claim(host_name(), command_line.take_over);
   epoch_floor = host_namespace->highest_epoch();
   note_last_crash();
+
+  RestOptions discord;
+  discord.api = config.discord.api;
+  discord.token = config.discord.token;
+  discord.ca_file = config.discord.ca_file.string();
+  rest = std::make_unique<RestClient>(io.get_executor(), std::move(discord), rest_metrics(metrics));
 
   lanes.postgresql = store->is_postgresql();
   lanes.post_write = [this](std::function<void()> run) { boost::asio::post(writers, std::move(run)); };
@@ -203,7 +210,7 @@ bool Host::Impl::connect_gateway() {
   std::chrono::milliseconds delay{1000};
   while (!gateway) {
     try {
-      gateway = get_gateway_bot(config.discord.api, config.discord.token, config.discord.ca_file.string());
+      gateway = get_gateway_bot(*rest);
     } catch (const DiscordError& error) {
       if (!error.may_retry()) throw;
       log_error("discord", error.what(), {{"again_in_s", delay.count() / 1000}});
@@ -332,6 +339,7 @@ void Host::Impl::shut_down() {
   for (auto& shard : closed) shard.wait_until(deadline);
   bool clean = true;
   if (manager) manager->stop_all(deadline, clean);
+  if (rest) rest->stop();
   if (maintenance.joinable()) maintenance.join();
   for (Line& line : lines) {
     line.journal->sync();
@@ -350,6 +358,7 @@ void Host::Impl::shut_down() {
   }
   writers.join();
   requests.join();
+  rest.reset();
   {
     std::promise<void> gone;
     boost::asio::post(io, [&] {

@@ -18,6 +18,7 @@
 #include "crash/history.hpp"
 #include "crash/page.hpp"
 #include "discord/gateway_info.hpp"
+#include "discord/rest_client.hpp"
 #include "gateway/shard.hpp"
 #include "host.hpp"
 #include "journal/journal.hpp"
@@ -85,6 +86,7 @@ struct Host::Impl {
   boost::asio::io_context io{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
   std::thread io_thread, maintenance;
+  std::unique_ptr<RestClient> rest;
 
   std::unique_ptr<Watchdog> watchdog;
   LaneContext lanes{cache, false, {}, {}, {}, {}, {}, {}};

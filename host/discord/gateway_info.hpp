@@ -7,6 +7,8 @@
 
 namespace trellis::host {
 
+class RestClient;
+
 struct GatewayInfo {
   std::string url;  // wss://gateway.discord.gg
   std::uint32_t shards = 1;
@@ -14,8 +16,7 @@ struct GatewayInfo {
   std::int64_t session_reset_after_ms = 0;
 };
 
-/// [any thread; blocks] `api` is the REST base (http or https). ca_file: additional trusted certificate, or empty.
-/// Throws DiscordError.
-GatewayInfo get_gateway_bot(const std::string& api, const std::string& token, const std::string& ca_file);
+/// [any thread but the io thread; blocks] Throws DiscordError.
+GatewayInfo get_gateway_bot(RestClient&);
 
 }  // namespace trellis::host

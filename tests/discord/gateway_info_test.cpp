@@ -2,57 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <fstream>
-#include <thread>
 
-#include "fake_gateway.hpp"
+#include "rest_rig.hpp"
+#include "rest_server.hpp"
 
 namespace trellis::host {
 namespace {
 
-namespace asio = boost::asio;
-namespace http = boost::beast::http;
-using asio::ip::tcp;
-
-// Answers one request with these bytes.
-class OneAnswer {
- public:
-  explicit OneAnswer(std::string bytes)
-      : acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)),
-        thread_([this, bytes = std::move(bytes)] {
-          tcp::socket socket(io_);
-          boost::beast::error_code error;
-          acceptor_.accept(socket, error);
-          if (error) return;
-          boost::beast::flat_buffer buffer;
-          http::read(socket, buffer, request, error);
-          asio::write(socket, asio::buffer(bytes), error);
-        }) {}
-  ~OneAnswer() {
-    ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
-    if (thread_.joinable()) thread_.join();
-  }
-  std::string api() const {
-    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/api/v10";
-  }
-  const http::request<http::string_body>& asked() {
-    thread_.join();
-    return request;
-  }
-
- private:
-  asio::io_context io_;
-  tcp::acceptor acceptor_;
-  http::request<http::string_body> request;
-  std::thread thread_;
-};
-
-std::string reply(const std::string& status, const std::string& body, const std::string& headers = "") {
-  return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers + "\r\n" + body;
-}
+using test::RestRig;
+using test::RestServer;
+using Request = RestServer::Request;
+using Reply = RestServer::Reply;
 
 struct Failure {
   int status = -1;
@@ -62,70 +23,76 @@ struct Failure {
 
 Failure failure_of(const std::string& api, const std::string& token = "t", const std::string& ca_file = "") {
   try {
-    get_gateway_bot(api, token, ca_file);
+    RestOptions options;
+    options.token = token;
+    options.ca_file = ca_file;
+    RestRig rig(api, options);
+    get_gateway_bot(rig.client());
   } catch (const DiscordError& error) {
     return {error.status(), error.may_retry(), error.what()};
   }
   return {};
 }
 
+Failure failure_with(const Reply& reply) {
+  RestServer server([&](const Request&) { return reply; });
+  return failure_of(server.api());
+}
+
 bool has(const Failure& failure, std::string_view word) { return failure.text.find(word) != std::string::npos; }
 
 TEST(GatewayInfo, IsRead) {
-  OneAnswer server(reply("200 OK",
-                         R"({"url":"wss://gateway.discord.gg","shards":3,"session_start_limit":{"total":1000,)"
-                         R"("remaining":997,"reset_after":14400000,"max_concurrency":2},"new":[]})"));
-  const GatewayInfo info = get_gateway_bot(server.api(), "abc", "");
+  RestServer server([](const Request&) {
+    return Reply{200, R"({"url":"wss://gateway.discord.gg","shards":3,"session_start_limit":{"total":1000,)"
+                      R"("remaining":997,"reset_after":14400000,"max_concurrency":2},"new":[]})"};
+  });
+  RestRig rig(server.api());
+  const GatewayInfo info = get_gateway_bot(rig.client());
   EXPECT_EQ(info.url, "wss://gateway.discord.gg");
   EXPECT_EQ(info.shards, 3u);
   EXPECT_EQ(info.session_total, 1000u);
   EXPECT_EQ(info.session_remaining, 997u);
   EXPECT_EQ(info.session_reset_after_ms, 14400000);
   EXPECT_EQ(info.max_concurrency, 2u);
-  const auto& request = server.asked();
-  EXPECT_EQ(request.target(), "/api/v10/gateway/bot");
-  EXPECT_EQ(request["Authorization"], "Bot abc");
-  EXPECT_TRUE(request["User-Agent"].starts_with("DiscordBot ("));
+  EXPECT_EQ(server.requests().at(0).target, "/api/v10/gateway/bot");
 }
 
 TEST(GatewayInfo, WrongTokenNamesTheToken) {
-  OneAnswer server(reply("401 Unauthorized", R"({"message":"401: Unauthorized","code":0})"));
-  const Failure failure = failure_of(server.api());
+  const Failure failure = failure_with({401, R"({"message":"401: Unauthorized","code":0})"});
   EXPECT_EQ(failure.status, 401);
   EXPECT_FALSE(failure.may_retry);
   EXPECT_TRUE(has(failure, "DISCORD_TOKEN")) << failure.text;
 }
 
 TEST(GatewayInfo, PauseIsPassedOn) {
-  OneAnswer server(reply("429 Too Many Requests", "<html>", "Retry-After: 65\r\n"));
-  const Failure failure = failure_of(server.api());
+  const Failure failure = failure_with(test::too_many(65, "user"));
   EXPECT_EQ(failure.status, 429);
   EXPECT_TRUE(failure.may_retry);
-  EXPECT_TRUE(has(failure, "65 s")) << failure.text;
+  EXPECT_TRUE(has(failure, " s, ")) << failure.text;
 }
 
 TEST(GatewayInfo, TroubleOfDiscordIsTemporary) {
-  OneAnswer server(reply("503 Service Unavailable", "<html>"));
-  const Failure failure = failure_of(server.api());
+  const Failure failure = failure_with(test::page(503));
   EXPECT_EQ(failure.status, 503);
   EXPECT_TRUE(failure.may_retry);
+  EXPECT_TRUE(has(failure, "discordstatus.com")) << failure.text;
 }
 
 TEST(GatewayInfo, SomethingElseThanDiscordIsNamed) {
   for (const char* body : {"<html>Please log in</html>", "[]", "{}", R"({"url":5})", ""}) {
-    OneAnswer server(reply("200 OK", body));
-    const Failure failure = failure_of(server.api());
+    const Failure failure = failure_with({200, body});
     EXPECT_EQ(failure.status, 200);
     EXPECT_FALSE(failure.may_retry);
     EXPECT_TRUE(has(failure, "discord.api")) << failure.text;
   }
-  OneAnswer server(reply("404 Not Found", "nothing here"));
-  EXPECT_TRUE(has(failure_of(server.api()), "404"));
+  const Failure failure = failure_with({404, "nothing here"});
+  EXPECT_FALSE(failure.may_retry);
+  EXPECT_TRUE(has(failure, "404")) << failure.text;
+  EXPECT_TRUE(has(failure, "discord.api")) << failure.text;
 }
 
 TEST(GatewayInfo, NoHttpAtAll) {
-  OneAnswer server("SSH-2.0-OpenSSH\r\n");
-  const Failure failure = failure_of(server.api());
+  const Failure failure = failure_with({.bytes = "SSH-2.0-OpenSSH\r\n"});
   EXPECT_EQ(failure.status, 0);
   EXPECT_TRUE(failure.may_retry);
   EXPECT_TRUE(has(failure, "did not answer")) << failure.text;
@@ -134,7 +101,7 @@ TEST(GatewayInfo, NoHttpAtAll) {
 TEST(GatewayInfo, NobodyThere) {
   std::string api;
   {
-    OneAnswer gone("");
+    RestServer gone([](const Request&) { return Reply{}; });
     api = gone.api();
   }
   const Failure failure = failure_of(api);
@@ -155,21 +122,18 @@ TEST(GatewayInfo, BadAddressAndBadToken) {
 }
 
 TEST(GatewayInfo, CertificatesAreVerified) {
-  test::FakeGateway server({.tls = true});
-  server.then([](test::Link&) {});
-  const std::string api = "https://localhost:" + std::to_string(server.port());
-  const Failure failure = failure_of(api);
+  RestServer server([](const Request&) { return Reply{}; }, true);
+  const Failure failure = failure_of(server.api());
   EXPECT_FALSE(failure.may_retry);
   EXPECT_TRUE(has(failure, "discord.ca_file")) << failure.text;
-  EXPECT_TRUE(has(failure_of(api, "t", "/nonexistent.pem"), "/nonexistent.pem"));
+  EXPECT_TRUE(has(failure_of(server.api(), "t", "/nonexistent.pem"), "/nonexistent.pem"));
 }
 
 TEST(GatewayInfo, TrustsTheGivenCertificate) {
-  test::FakeGateway server({.tls = true});
-  server.then_refuse(401);  // an HTTP answer is all it takes
+  RestServer server([](const Request&) { return Reply{401}; }, true);
   const std::string file = testing::TempDir() + "/gateway_info_ca.pem";
   std::ofstream(file) << server.certificate();
-  EXPECT_EQ(failure_of("https://localhost:" + std::to_string(server.port()), "t", file).status, 401);
+  EXPECT_EQ(failure_of(server.api(), "t", file).status, 401);
 }
 
 }  // namespace

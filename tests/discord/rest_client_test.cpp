@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "discord/rest_metrics.hpp"
 #include "rest_rig.hpp"
 #include "rest_server.hpp"
 
@@ -607,6 +608,24 @@ TEST(RestClient, TellsWhatThereIsToMeasure) {
     EXPECT_TRUE(rig.get("/channels/1").ok());
   }
   EXPECT_EQ(log, (std::vector<std::string>{"sent GET /channels/{id} test", "answered 502", "xyz 4/5", "answered 200"}));
+}
+
+TEST(RestClient, MetricsForPrometheus) {
+  Metrics metrics;
+  std::atomic<int> count = 0;
+  RestServer server([&](const Request&) { return ++count == 1 ? page(502) : limited(200, "{}", 5, 4, 1, "xyz"); });
+  {
+    RestRig rig(server.api(), {}, rest_metrics(metrics));
+    EXPECT_TRUE(rig.get("/channels/1").ok());
+  }
+  const std::string text = metrics.to_text();
+  for (const char* line : {"trellis_discord_requests_total{route=\"GET /channels/{id}\",status=\"502\"} 1\n",
+                           "trellis_discord_requests_total{route=\"GET /channels/{id}\",status=\"200\"} 1\n",
+                           "trellis_discord_request_seconds_count{route=\"GET /channels/{id}\"} 2\n",
+                           "trellis_discord_wait_seconds_count{plugin=\"test\"} 1\n",
+                           "trellis_discord_bucket_remaining{bucket=\"xyz\"} 4\n",
+                           "trellis_discord_waiting_requests 0\n", "trellis_discord_refusals 0\n"})
+    EXPECT_TRUE(has(text, line)) << line << text;
 }
 
 }  // namespace
