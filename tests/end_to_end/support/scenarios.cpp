@@ -62,26 +62,6 @@ void expect_recorded(Bench& bench, const std::vector<std::string>& types) {
       << "events out of order";
 }
 
-void kill_under_load(Bench& bench, int times, int messages) {
-  const std::vector<std::string> types{"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE"};
-  bench.plugins(std::string(kCountEverything) + recorder_conf(types));
-  Simulator& sim =
-      bench.start_simulator({"--guilds", "4", "--total", std::to_string(messages), "--rate", "0", "--span-days", "3"});
-  for (int kill = 1; kill <= times; ++kill) {
-    bench.start_host();
-    bench.wait_for_sent(static_cast<std::int64_t>(messages) * kill / (times + 1));
-    bench.kill_host();
-  }
-  bench.start_host();
-  bench.wait_for_host();
-  EXPECT_EQ(bench.shard().at("identifies").as_int64(), 0) << "the session was lost";
-  bench.expect_everything_counted();
-  expect_recorded(bench, types);
-  bench.stop_host();
-  expect_same(sim.counts(), bench.stored());
-  expect_recorded(bench, types);
-}
-
 void reload_under_load(Bench& bench, int times, std::chrono::seconds at_least) {
   install(bench, build_of_message_counter("a"), "message_counter");
   Simulator& sim = bench.start_simulator({"--guilds", "4", "--rate", "0", "--span-days", "2"});

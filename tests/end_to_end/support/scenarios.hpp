@@ -1,4 +1,4 @@
-// Scenarios that exist in a short and a long form.
+// What several tests do.
 #pragma once
 #include <chrono>
 #include <string>
@@ -6,10 +6,6 @@
 #include "bench.hpp"
 
 namespace trellis::e2e {
-
-/// kill -9 in the middle of a fast stream, and start again, `times` times; message_counter and recorder must have
-/// everything once.
-void kill_under_load(Bench&, int times, int messages);
 
 /// Reloads message_counter, two builds in turn, at least `times` times and for at least `at_least`, while the simulator
 /// sends as fast as it can.
