@@ -97,6 +97,7 @@ UnitWriter::Ticket UnitWriter::seal(std::unique_ptr<Unit> unit) {
   sealed_.push_back(std::move(unit));
   if (!running_) {
     running_ = true;
+    write_began_ = Clock::now();
     post_([this] { run(); });
   }
   return ticket;
