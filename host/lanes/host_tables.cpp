@@ -40,6 +40,7 @@ void create_host_tables(Connection& connection, bool postgresql) {
 CREATE TABLE IF NOT EXISTS trellis_positions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
   handled_us BIGINT NOT NULL, caught_up BIGINT NOT NULL, PRIMARY KEY (shard, shards));
 CREATE TABLE IF NOT EXISTS trellis_kv (key TEXT{0} PRIMARY KEY, value TEXT NOT NULL, expires_us BIGINT NOT NULL);
+CREATE INDEX IF NOT EXISTS trellis_kv_expiry ON trellis_kv (expires_us) WHERE expires_us > 0;
 CREATE TABLE IF NOT EXISTS trellis_schedule (job TEXT PRIMARY KEY, last_due_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, args TEXT NOT NULL, progress TEXT NOT NULL,
   due_us BIGINT NOT NULL, not_before_us BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (job, key));
@@ -93,6 +94,14 @@ std::optional<std::string> read_key(Connection& connection, std::string_view key
           integer(now_us));
   const tl_value* row = rows->next();
   return row ? std::optional(string_of(row[0])) : std::nullopt;
+}
+
+std::uint64_t delete_expired_keys(Connection& connection, std::int64_t until_us, std::uint64_t most) {
+  return run(connection,
+             "DELETE FROM trellis_kv WHERE key IN (SELECT key FROM trellis_kv WHERE expires_us > 0 AND expires_us <= "
+             "$1 ORDER BY expires_us LIMIT $2)",
+             integer(until_us), unsigned_integer(most))
+      ->affected();
 }
 
 std::optional<StoredKey> next_key(Connection& connection, std::string_view prefix, std::string_view after,

@@ -34,6 +34,8 @@ std::vector<StoredPosition> read_positions(Connection&);
 void write_position(Connection&, const StoredPosition&);
 
 std::optional<std::string> read_key(Connection&, std::string_view key, std::int64_t now_us);
+/// Deletes keys that expired until then, `most` of them at a time; how many.
+std::uint64_t delete_expired_keys(Connection&, std::int64_t until_us, std::uint64_t most);
 struct StoredKey {
   std::string key, value;
 };

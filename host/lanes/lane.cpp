@@ -11,7 +11,7 @@ constexpr std::size_t kEventsPerBatch = 512, kEventsPerStream = 128;
 constexpr std::size_t kUnitEventsMax = 20'000, kUnitRowsMax = 50'000, kUnitBytesMax = 32 << 20;
 constexpr std::chrono::milliseconds kBatchWhileRequestsWait{1};
 constexpr std::chrono::seconds kIdlePositionsEvery{10};
-constexpr std::int64_t kCommitEveryUs = 1'000'000;
+constexpr std::int64_t kCommitEveryUs = 1'000'000, kExpireKeysEveryUs = 60'000'000;
 
 }  // namespace
 
@@ -62,6 +62,7 @@ void Lane::run() {
           drop_instance();
           unit_ = std::make_unique<Unit>();
           paused_why_ = writer_.status().error;
+          paused_us_ = context_.now_us();
         }
         retry_at_ = Clock::time_point::max();
         break;
@@ -245,6 +246,9 @@ Lane::Clock::time_point Lane::next_wake() const {
 
 void Lane::seal_events() {
   if (!unit_->has_effects() && unit_->positions().empty()) return;
+  const std::int64_t now = context_.now_us();
+  if (now - keys_expired_us_ >= kExpireKeysEveryUs || now < keys_expired_us_ || writer_.status().keys_left)
+    keys_expired_us_ = unit_->expire_keys_us = now;
   writer_.seal(std::move(unit_));
   unit_ = std::make_unique<Unit>();
   last_seal_ = Clock::now();

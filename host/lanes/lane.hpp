@@ -296,6 +296,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   int dead_in_a_row_ = 0;
   std::size_t first_stream_ = 0;  // of the next batch
   std::uint64_t events_ = 0;
+  std::int64_t keys_expired_us_ = 0;  // when expired keys were last deleted; of the wall clock
   Clock::time_point last_seal_{}, retry_at_{};
   std::chrono::milliseconds retry_delay_{0};
   bool waits_for_store_ = false, store_answers_ = false;

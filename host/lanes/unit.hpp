@@ -116,8 +116,9 @@ class Unit {
   /// After write_effects() inside a transaction that goes on: they are in there now.
   void clear_effects();
 
-  std::uint64_t events = 0;  // handled events in it
-  bool needs_sync = false;   // effects of requests, jobs or the outbox
+  std::uint64_t events = 0;         // handled events in it
+  std::int64_t expire_keys_us = 0;  // keys that expired until then are deleted with it; 0: none
+  bool needs_sync = false;          // effects of requests, jobs or the outbox
   bool in_transaction =
       false;  // SQL ran: a part is in the connection's open transaction, so the unit can only be replayed
 

@@ -11,6 +11,7 @@ constexpr std::chrono::milliseconds kRetryFirst{50}, kRetryMax{2000}, kLastAnswe
 // How long others wait for a store that refuses, and for one that does not answer.
 constexpr std::chrono::seconds kAwayPatience{2}, kSilentPatience{10};
 constexpr std::chrono::milliseconds kLookAgain{50};
+constexpr std::uint64_t kKeysPerUnit = 1000;
 
 std::int64_t clock_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -202,10 +203,16 @@ bool UnitWriter::commit_once(Unit& unit) {
     }
   }
   unit.write_effects(*connection_, postgresql_);
+  std::uint64_t expired = 0;
+  if (unit.expire_keys_us) expired = delete_expired_keys(*connection_, unit.expire_keys_us, kKeysPerUnit);
   for (const StoredPosition& to : unit.positions())
     if (to.position.value) write_position(*connection_, to);
   connection_->commit();
   if (unit.needs_sync) last_sync_ = Clock::now();
+  if (unit.expire_keys_us) {
+    std::lock_guard lock(mutex_);
+    status_.keys_left = expired == kKeysPerUnit;
+  }
   return true;
 }
 

@@ -79,6 +79,7 @@ class UnitWriter {
     std::string error;        // of the failure
     bool store_away = false;  // it is retrying
     std::string store_error;
+    bool keys_left = false;  // more keys have expired than one unit deletes
     std::uint64_t commits = 0, sync_commits = 0, errors = 0;
     std::uint64_t events_waiting = 0, rows_waiting = 0;  // sealed, not in the store
     std::uint64_t owner = 0, unit = 0;

@@ -332,6 +332,36 @@ TEST_P(LaneEventsTest, KeysInOrderStagedOrNot) {
             (std::vector<std::string>{"a/1=stored", "a/2=staged", "a/5=staged", "a/Z=stored", "a/\xc3\xa4=stored"}));
 }
 
+TEST_P(LaneEventsTest, ExpiredKeysAreDeletedInPassing) {
+  Plan plan;
+  std::atomic<std::int64_t> clock = clock_us();
+  now_us = [&] { return clock.load(); };
+  plan.on_event = [&](Fake& fake, tl_turn turn, const tl_event& event) -> tl_status {
+    const std::uint32_t seq = Position{event.position}.seq();
+    if (seq == 1)
+      for (int i = 0; i < 1500; ++i)
+        fake.work->kv_set(turn, abi("short" + std::to_string(i)), abi("1"), clock_us() + 30'000'000);
+    if (seq == 1) fake.work->kv_set(turn, abi("long"), abi("1"), clock_us() + 3'600'000'000);
+    if (seq == 1) fake.work->kv_set(turn, abi("for ever"), abi("1"), 0);
+    return fake.saw(turn, event.position);
+  };
+  start(plan);
+  const auto keys = [&] { return number("SELECT count(*) FROM trellis_kv"); };
+  append(1, 1);
+  ASSERT_TRUE(committed_to(1));
+  EXPECT_EQ(keys(), 1502);
+  append(2, 2);
+  ASSERT_TRUE(committed_to(2));
+  EXPECT_EQ(keys(), 1502) << "not yet";
+  clock += 61'000'000;
+  append(3, 3);
+  ASSERT_TRUE(committed_to(3));
+  EXPECT_EQ(keys(), 502) << "so many at a time";
+  append(4, 4);
+  ASSERT_TRUE(committed_to(4));
+  EXPECT_EQ(rows("SELECT key FROM trellis_kv ORDER BY key"), "text for ever; text long");
+}
+
 TEST_P(LaneEventsTest, AnEventCannotWait) {
   Plan plan;
   plan.on_event = [&](Fake& fake, tl_turn turn, const tl_event& event) -> tl_status {
