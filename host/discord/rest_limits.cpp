@@ -53,16 +53,23 @@ void RestLimits::add(Id id, const RestRoute& route, const std::string& owner, bo
 
 void RestLimits::count_waiting(Queue& queue, int change) {
   waiting_ += static_cast<std::size_t>(change);
+  if (queue.route.interaction) waiting_interactions_ += static_cast<std::size_t>(change);
   queue.waiting += static_cast<std::size_t>(change);
-  Bucket* bucket = queue.bucket.get();
+  Bucket& bucket = *queue.bucket;
   if (queue.waiting)
-    bucket->queues.insert(&queue);
+    bucket.queues.insert(&queue);
   else
-    bucket->queues.erase(&queue);
-  if (bucket->queues.empty())
-    wanted_.erase(bucket);
+    bucket.queues.erase(&queue);
+  look_at(bucket);
+}
+
+void RestLimits::look_at(Bucket& bucket) {
+  if (bucket.asleep_until) asleep_.erase({*bucket.asleep_until, &bucket});
+  bucket.asleep_until.reset();
+  if (bucket.queues.empty())
+    wanted_.erase(&bucket);
   else
-    wanted_.insert(bucket);
+    wanted_.insert(&bucket);
 }
 
 void RestLimits::enqueue(Id id, Request& request) {
@@ -79,7 +86,7 @@ void RestLimits::dequeue(Id id, Request& request) {
 void RestLimits::move(Queue& queue, const std::shared_ptr<Bucket>& to) {
   if (queue.bucket == to) return;
   queue.bucket->queues.erase(&queue);
-  if (queue.bucket->queues.empty()) wanted_.erase(queue.bucket.get());
+  look_at(*queue.bucket);
   queue.bucket = to;
   count_waiting(queue, 0);
 }
@@ -136,6 +143,7 @@ RestLimits::Wait RestLimits::line_wait(Queue& queue, const LineKey& key, Line& l
 }
 
 RestLimits::Id RestLimits::next(Time now, bool express_only) {
+  if (!waiting_interactions_ && all_routes_ready(now) > now) return 0;
   // Within a bucket the owner served longest ago, among buckets likewise; then the oldest request.
   using Rank = std::tuple<bool, std::uint64_t, Id>;
   struct Offer {
@@ -147,8 +155,16 @@ RestLimits::Id RestLimits::next(Time now, bool express_only) {
     const auto found = served.find(owner);
     return found == served.end() ? 0 : found->second;
   };
-  for (Bucket* bucket : wanted_) {
-    if (bucket_ready(*bucket, now) > now) continue;
+  while (!asleep_.empty() && asleep_.begin()->first <= now) look_at(*asleep_.begin()->second);
+  for (auto wanted = wanted_.begin(); wanted != wanted_.end();) {
+    Bucket* bucket = *wanted;
+    if (const Time ready = bucket_ready(*bucket, now); ready > now) {
+      bucket->asleep_until = ready;
+      asleep_.emplace(ready, bucket);
+      wanted = wanted_.erase(wanted);
+      continue;
+    }
+    ++wanted;
     Offer offer;
     for (Queue* queue : bucket->queues) {
       if (queue->parked_until > now) continue;
@@ -186,7 +202,9 @@ RestLimits::Id RestLimits::next(Time now, bool express_only) {
 }
 
 Time RestLimits::wake(Time now, bool express_only) {
-  Time earliest = kNever;
+  if (!waiting_) return kNever;
+  if (const Time open = all_routes_ready(now); !waiting_interactions_ && open > now) return open;
+  Time earliest = asleep_.empty() ? kNever : asleep_.begin()->first;
   for (Bucket* bucket : wanted_)
     for (Queue* queue : bucket->queues)
       for (auto& [key, line] : queue->lines) {
@@ -223,6 +241,8 @@ void RestLimits::answered(Id id, const RateHeaders* headers, Time now) {
   if (counted.state == Bucket::State::Limited && !counted.in_flight && counted.remaining <= 0 &&
       counted.reset_at == kNever)
     counted.state = Bucket::State::Unknown;
+  look_at(counted);
+  look_at(*request.queue->bucket);
   if (request.forgotten) forget(id);
   sweep(now);
 }

@@ -54,7 +54,7 @@ class RestLimits {
 
   /// The request to send now, counted as sent; 0: none. Lines of a bucket, and owners, take turns.
   Id next(Time now, bool express_only = false);
-  /// When next() may have another answer although nothing arrives; kNever: only then.
+  /// When next() may have another answer although nothing arrives, or a little earlier; kNever: only then.
   Time wake(Time now, bool express_only = false);
 
   /// Of a sent request. Null: it got no answer. Its line goes on waiting until again() or done().
@@ -97,6 +97,7 @@ class RestLimits {
     std::uint64_t last_sent = 0;                  // turn of the last request sent
     std::map<std::string, std::uint64_t> served;  // owner -> turn
     std::set<Queue*> queues;                      // that have somebody waiting
+    std::optional<Time> asleep_until;             // in asleep_
   };
   struct Line {  // of one owner; express requests have lines of their own
     std::set<Id> waiting;
@@ -131,6 +132,7 @@ class RestLimits {
   void enqueue(Id, Request&);
   void dequeue(Id, Request&);
   void count_waiting(Queue&, int change);
+  void look_at(Bucket&);  // something about it changed: next() considers it again
   void move(Queue&, const std::shared_ptr<Bucket>&);
   Time bucket_ready(Bucket&, Time now);
   Time all_routes_ready(Time now);
@@ -146,12 +148,13 @@ class RestLimits {
   std::unordered_map<std::string, std::unique_ptr<Queue>> queues_;    // route and resource
   std::unordered_map<std::string, std::shared_ptr<Bucket>> buckets_;  // name and resource
   std::unordered_map<std::string, std::string> names_;                // route -> name of its bucket
-  std::set<Bucket*> wanted_;                                          // buckets with somebody waiting
+  std::set<Bucket*> wanted_;                                          // buckets with somebody waiting ...
+  std::set<std::pair<Time, Bucket*>> asleep_;                         // ... but those that have no room before then
   std::map<std::string, std::uint64_t> served_;                       // owner -> turn
   std::deque<Time> sent_, refusals_;
   Time all_routes_until_ = Time::min(), everything_until_ = Time::min(), next_sweep_ = Time::min();
   std::uint64_t turn_ = 0;
-  std::size_t waiting_ = 0;
+  std::size_t waiting_ = 0, waiting_interactions_ = 0;
 };
 
 }  // namespace trellis::host
