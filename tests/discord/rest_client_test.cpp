@@ -1,3 +1,4 @@
+// The REST client: what goes over the wire, connections, TLS, what is measured.
 #include "discord/rest_client.hpp"
 
 #include <gtest/gtest.h>
@@ -13,23 +14,15 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Gate;
+using test::has;
 using test::limited;
 using test::page;
+using test::request;
 using test::RestRig;
 using test::RestServer;
-using test::too_many;
 using test::wait_until;
 using Request = RestServer::Request;
 using Reply = RestServer::Reply;
-
-RestRequest request(const std::string& method, const std::string& target, const std::string& body = "",
-                    const std::string& owner = "test") {
-  return RestRig::request(method, target, body, owner);
-}
-
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
-
-// ---- what goes over the wire
 
 TEST(RestClient, AsksAsDiscordWantsIt) {
   RestServer server([](const Request&) { return Reply{200, R"({"id":"7"})", {{"Content-Type", "application/json"}}}; });
@@ -112,8 +105,6 @@ TEST(RestClient, WhatCannotBeARequestIsNotSent) {
   EXPECT_EQ(rig.call(large).status, TL_INVALID);
   EXPECT_TRUE(server.requests().empty());
 }
-
-// ---- connections
 
 TEST(RestClient, ConnectionsAreKept) {
   RestServer server([](const Request&) { return Reply{}; });
@@ -211,331 +202,6 @@ TEST(RestClient, NotTooManyConnections) {
   EXPECT_EQ(most, 2);
 }
 
-// ---- limits
-
-TEST(RestClient, RefusedRequestIsSentAgainWhenItMayBe) {
-  std::vector<std::chrono::steady_clock::time_point> times;
-  RestServer server([&](const Request&) {
-    times.push_back(std::chrono::steady_clock::now());
-    return times.size() == 1 ? too_many(0.3, "user") : limited(200, "{}", 5, 4, 5);
-  });
-  RestRig rig(server.api());
-  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
-  EXPECT_TRUE(answer.ok());
-  ASSERT_EQ(times.size(), 2u);
-  EXPECT_GE(times[1] - times[0], 300ms);
-}
-
-TEST(RestClient, WritesKeepTheirOrderThroughRefusals) {
-  std::atomic<int> count = 0;
-  RestServer server([&](const Request&) { return ++count % 2 ? too_many(0.01, "user") : limited(200, "{}", 5, 4, 5); });
-  RestRig rig(server.api());
-  std::vector<std::future<RestAnswer>> answers;
-  for (const char* body : {"1", "2", "3"}) answers.push_back(rig.send(request("POST", "/channels/1/messages", body)));
-  for (auto& answer : answers) EXPECT_TRUE(RestRig::answer_of(answer).ok());
-  std::string bodies;
-  for (const auto& got : server.requests()) bodies += got.body;
-  EXPECT_EQ(bodies, "112233");
-}
-
-TEST(RestClient, SharedLimitParksOnlyItsResource) {
-  RestServer server([](const Request& got) {
-    return has(got.target, "/channels/1/") ? too_many(3600, "shared", 9) : limited(200, "{}", 10, 9, 1);
-  });
-  RestRig rig(server.api());
-  auto parked = rig.send(request("GET", "/channels/1/messages"));
-  const auto id = rig.last_id;
-  wait_until([&] { return server.requests().size() == 1; });
-  EXPECT_TRUE(rig.get("/channels/2/messages").ok());
-  EXPECT_TRUE(rig.get("/users/@me").ok());
-  EXPECT_FALSE(RestRig::has_ended(parked));
-  rig->cancel(id);
-  EXPECT_EQ(RestRig::answer_of(parked).status, TL_CANCELLED);
-  EXPECT_EQ(server.requests().size(), 3u);
-}
-
-TEST(RestClient, GlobalLimitSparesInteractions) {
-  RestServer server([](const Request& got) { return got.number == 1 ? too_many(3600, "global") : Reply{204}; });
-  RestRig rig(server.api());
-  rig->set_application("77");
-  auto refused = rig.send(request("GET", "/channels/1/messages"));
-  wait_until([&] { return server.requests().size() == 1; });
-  EXPECT_EQ(rig.call(request("POST", "/interactions/1/token/callback", "{}")).http, 204u);
-  EXPECT_EQ(rig.call(request("PATCH", "/webhooks/77/token/messages/@original", "{}")).http, 204u);
-  RestRequest other = request("GET", "/users/@me");
-  other.timeout = 10min;
-  const RestAnswer answer = rig.call(other);  // at once: it cannot be sent within its ten minutes
-  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
-  EXPECT_GT(answer.retry_after, 59min);
-  EXPECT_TRUE(has(answer.error, "Discord takes no requests")) << answer.error;
-  EXPECT_FALSE(RestRig::has_ended(refused));
-  EXPECT_EQ(server.requests().size(), 3u);
-}
-
-TEST(RestClient, PageOfABanStopsEverything) {
-  RestServer server([](const Request&) {
-    Reply reply = page(429);
-    reply.headers.emplace_back("Retry-After", "3000");
-    return reply;
-  });
-  RestRig rig(server.api());
-  RestRequest first = request("GET", "/users/@me");
-  first.timeout = 1min;
-  const RestAnswer answer = rig.call(first);
-  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
-  EXPECT_EQ(answer.http, 429u);
-  RestRequest callback = request("POST", "/interactions/1/token/callback", "{}");
-  callback.express = true;
-  callback.timeout = 2500ms;
-  EXPECT_EQ(rig.call(callback).status, TL_RATE_LIMITED);
-  EXPECT_EQ(server.requests().size(), 1u);
-}
-
-TEST(RestClient, WaitThatIsTooLongIsToldAtOnce) {
-  RestServer server([](const Request&) { return too_many(580, "user", 3); });
-  RestRig rig(server.api());
-  RestRequest rename = request("PATCH", "/channels/1", R"({"name":"x"})");
-  rename.timeout = 1min;
-  for (int i = 0; i < 2; ++i) {
-    const RestAnswer answer = rig.call(rename);
-    EXPECT_EQ(answer.status, TL_RATE_LIMITED);
-    EXPECT_FALSE(answer.maybe_done);
-    EXPECT_GT(answer.retry_after, 100s);
-    EXPECT_LT(answer.retry_after, 582s);
-    EXPECT_TRUE(has(answer.error, "PATCH /channels/1")) << answer.error;
-    EXPECT_TRUE(has(answer.error, "longer than it may wait")) << answer.error;
-  }
-  EXPECT_EQ(server.requests().size(), 1u);
-}
-
-TEST(RestClient, OwnersTakeTurns) {
-  Gate gate;
-  RestServer server([&](const Request& got) {
-    if (got.body == "first") gate.wait();
-    return limited(200, "{}", 1, 0, 0.01);
-  });
-  RestRig rig(server.api());
-  std::vector<std::future<RestAnswer>> answers;
-  answers.push_back(rig.send(request("POST", "/channels/1/messages", "first", "noisy")));
-  for (int i = 0; i < 10; ++i) answers.push_back(rig.send(request("POST", "/channels/1/messages", "noisy", "noisy")));
-  answers.push_back(rig.send(request("POST", "/channels/1/messages", "quiet", "quiet")));
-  wait_until([&] { return server.requests().size() == 1; });
-  gate.open();
-  for (auto& answer : answers) EXPECT_TRUE(RestRig::answer_of(answer).ok());
-  const auto got = server.requests();
-  EXPECT_TRUE(got[1].body == "quiet" || got[2].body == "quiet");
-}
-
-// ---- trouble
-
-TEST(RestClient, TroubleOfDiscordIsTriedAgainWhereItIsSafe) {
-  std::atomic<int> count = 0;
-  RestServer server([&](const Request&) { return ++count < 3 ? page(count == 1 ? 502 : 503) : Reply{}; });
-  RestRig rig(server.api());
-  EXPECT_TRUE(rig.call(request("PUT", "/guilds/1/members/2/roles/3")).ok());
-  EXPECT_EQ(count, 3);
-
-  count = 0;
-  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
-  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
-  EXPECT_EQ(answer.http, 502u);
-  EXPECT_TRUE(answer.maybe_done);
-  EXPECT_TRUE(has(answer.error, "Access denied")) << answer.error;
-  EXPECT_EQ(count, 1);
-
-  count = -100;
-  EXPECT_EQ(rig.get("/users/@me").status, TL_UNAVAILABLE);
-  EXPECT_EQ(count, -96) << "four tries";
-}
-
-TEST(RestClient, DeletionThatWasDoneBeforeTheAnswerWasLost) {
-  RestServer server([](const Request& got) {
-    return got.connection == 1 ? Reply{.no_answer = true} : Reply{404, R"({"message":"Unknown Message","code":10008})"};
-  });
-  RestRig rig(server.api());
-  EXPECT_EQ(rig.call(request("DELETE", "/channels/1/messages/2")).status, TL_OK);
-  EXPECT_EQ(rig.call(request("DELETE", "/channels/1/messages/2")).status, TL_NOT_FOUND);
-}
-
-TEST(RestClient, TruncatedAnswer) {
-  std::atomic<int> count = 0;
-  RestServer server([&](const Request&) {
-    return ++count == 2 ? Reply{} : Reply{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"id\""};
-  });
-  RestRig rig(server.api());
-  EXPECT_TRUE(rig.get("/users/@me").ok());
-  const RestAnswer answer = rig.call(request("POST", "/channels/1/messages", "{}"));
-  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
-  EXPECT_TRUE(answer.maybe_done);
-  EXPECT_TRUE(has(answer.error, "cut off")) << answer.error;
-  EXPECT_EQ(count, 3);
-}
-
-TEST(RestClient, AnswerThatIsTooLarge) {
-  RestServer server(
-      [](const Request&) { return Reply{.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{"}; });
-  RestRig rig(server.api());
-  EXPECT_EQ(rig.get("/users/@me").status, TL_TOO_LARGE);
-  EXPECT_EQ(server.requests().size(), 1u);
-}
-
-TEST(RestClient, NoHttpAtAll) {
-  RestServer server([](const Request&) { return Reply{.bytes = "SSH-2.0-OpenSSH\r\n"}; });
-  RestRig rig(server.api());
-  const RestAnswer answer = rig.get("/users/@me");
-  EXPECT_EQ(answer.status, TL_UNAVAILABLE);
-  EXPECT_TRUE(has(answer.error, "did not answer")) << answer.error;
-}
-
-TEST(RestClient, SlowAnswer) {
-  Gate gate;
-  RestServer server([&](const Request& got) {
-    if (got.connection != 2) gate.wait();
-    return Reply{};
-  });
-  RestOptions options;
-  options.timeouts.answer = 200ms;
-  RestRig rig(server.api(), options);
-  RestRequest post = request("POST", "/channels/1/messages", "{}");
-  const RestAnswer answer = rig.call(post);
-  EXPECT_EQ(answer.status, TL_TIMEOUT);
-  EXPECT_TRUE(answer.maybe_done);
-  EXPECT_TRUE(rig.get("/users/@me").ok());
-  EXPECT_EQ(server.connections(), 2);
-  gate.open();
-}
-
-TEST(RestClient, TimeIsUpWhileDiscordThinks) {
-  Gate gate;
-  RestServer server([&](const Request&) {
-    gate.wait();
-    return Reply{};
-  });
-  RestRig rig(server.api());
-  RestRequest get = request("GET", "/users/@me");
-  get.timeout = 100ms;
-  const RestAnswer answer = rig.call(get);
-  EXPECT_EQ(answer.status, TL_TIMEOUT);
-  EXPECT_FALSE(answer.maybe_done) << "a GET does nothing";
-  gate.open();
-}
-
-TEST(RestClient, TimeIsUpInTheQueue) {
-  Gate gate;
-  RestServer server([&](const Request&) {
-    gate.wait();
-    return Reply{};
-  });
-  RestRig rig(server.api());
-  auto first = rig.send(request("POST", "/channels/1/messages", "1"));
-  wait_until([&] { return server.requests().size() == 1; });
-  RestRequest second = request("POST", "/channels/1/messages", "2");
-  second.timeout = 50ms;
-  const RestAnswer answer = rig.call(second);
-  EXPECT_EQ(answer.status, TL_TIMEOUT);
-  EXPECT_FALSE(answer.maybe_done);
-  EXPECT_TRUE(has(answer.error, "was not sent")) << answer.error;
-  gate.open();
-  EXPECT_TRUE(RestRig::answer_of(first).ok());
-  EXPECT_EQ(server.requests().size(), 1u);
-}
-
-TEST(RestClient, Cancelling) {
-  Gate gate;
-  RestServer server([&](const Request&) {
-    gate.wait();
-    return Reply{};
-  });
-  RestRig rig(server.api());
-  auto sent = rig.send(request("POST", "/channels/1/messages", "sent"));
-  const auto sent_id = rig.last_id;
-  wait_until([&] { return server.requests().size() == 1; });
-  auto waiting = rig.send(request("POST", "/channels/1/messages", "waiting"));
-  const auto waiting_id = rig.last_id;
-  auto behind = rig.send(request("POST", "/channels/1/messages", "behind"));
-  rig->cancel(waiting_id);
-  const RestAnswer never = RestRig::answer_of(waiting);
-  EXPECT_EQ(never.status, TL_CANCELLED);
-  EXPECT_FALSE(never.maybe_done);
-  rig->cancel(sent_id);
-  const RestAnswer maybe = RestRig::answer_of(sent);
-  EXPECT_EQ(maybe.status, TL_CANCELLED);
-  EXPECT_TRUE(maybe.maybe_done);
-  EXPECT_FALSE(RestRig::has_ended(behind));
-  gate.open();
-  EXPECT_TRUE(RestRig::answer_of(behind).ok());
-  rig->cancel(sent_id);
-  rig->cancel(12345);
-  EXPECT_EQ(server.requests().size(), 2u);
-  EXPECT_EQ(server.requests()[1].body, "behind");
-}
-
-TEST(RestClient, BlockingCallCanBeStopped) {
-  Gate gate;
-  RestServer server([&](const Request&) {
-    gate.wait();
-    return Reply{};
-  });
-  RestRig rig(server.api());
-  std::stop_source stop;
-  std::thread stopper([&] {
-    wait_until([&] { return server.requests().size() == 1; });
-    stop.request_stop();
-  });
-  EXPECT_EQ(rig->call(request("GET", "/users/@me"), stop.get_token()).status, TL_CANCELLED);
-  EXPECT_EQ(rig->call(request("GET", "/users/@me"), stop.get_token()).status, TL_CANCELLED);
-  stopper.join();
-  gate.open();
-}
-
-TEST(RestClient, StoppingEndsEverything) {
-  Gate gate;
-  RestServer server([&](const Request&) {
-    gate.wait();
-    return Reply{};
-  });
-  RestRig rig(server.api());
-  std::vector<std::future<RestAnswer>> answers;
-  for (int i = 0; i < 5; ++i) answers.push_back(rig.send(request("POST", "/channels/1/messages", "{}")));
-  answers.push_back(rig.send(request("GET", "/users/@me")));
-  wait_until([&] { return server.requests().size() == 2; });
-  rig->stop();
-  for (auto& answer : answers) EXPECT_EQ(RestRig::answer_of(answer).status, TL_CANCELLED);
-  EXPECT_EQ(rig.get("/users/@me").status, TL_CANCELLED);
-  gate.open();
-}
-
-TEST(RestClient, RefusedTokenIsNotTriedOnAndOn) {
-  RestServer server([](const Request& got) {
-    return got.headers.count("authorization") ? Reply{401, R"({"message":"401: Unauthorized","code":0})"} : Reply{204};
-  });
-  RestRig rig(server.api());
-  for (int i = 0; i < 3; ++i) {
-    const RestAnswer answer = rig.get("/users/@me");
-    EXPECT_EQ(answer.status, TL_DENIED);
-    EXPECT_EQ(answer.http, 401u);
-    EXPECT_TRUE(has(answer.error, "DISCORD_TOKEN")) << answer.error;
-  }
-  EXPECT_EQ(server.requests().size(), 1u);
-  EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token", "{}")).ok()) << "that one needs no bot token";
-}
-
-TEST(RestClient, BrakeIsTold) {
-  RestServer server([](const Request&) { return Reply{403, R"({"message":"Missing Access","code":50001})"}; });
-  RestOptions options;
-  options.limits.refusals_to_brake = 3;
-  RestRig rig(server.api(), options);
-  RestRequest get = request("GET", "/channels/1");
-  get.timeout = 1min;
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(rig.call(get).status, TL_DENIED);
-  const RestAnswer answer = rig.call(get);
-  EXPECT_EQ(answer.status, TL_RATE_LIMITED);
-  EXPECT_TRUE(has(answer.error, "banned")) << answer.error;
-  EXPECT_EQ(server.requests().size(), 3u);
-}
-
-// ---- TLS
-
 TEST(RestClientTls, KeepsVerifiedConnections) {
   RestServer server([](const Request& got) { return Reply{.close = got.number == 3}; }, true);
   const std::string file = testing::TempDir() + "/rest_client_ca.pem";
@@ -586,8 +252,6 @@ TEST(RestClientTls, CertificateForAnotherHostIsRefused) {
   EXPECT_EQ(rig.get("/users/@me").status, TL_REFUSED);
   EXPECT_TRUE(server.requests().empty());
 }
-
-// ---- what is measured
 
 TEST(RestClient, TellsWhatThereIsToMeasure) {
   std::vector<std::string> log;

@@ -43,6 +43,17 @@ class Gate {
   std::atomic<bool> open_ = false;
 };
 
+/// With more time than any test takes.
+inline host::RestRequest request(const std::string& method, const std::string& target, const std::string& body = "",
+                                 const std::string& owner = "test") {
+  host::RestRequest out{owner, method, target};
+  out.body = body;
+  out.timeout = std::chrono::hours(3);
+  return out;
+}
+
+inline bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+
 class RestRig {
  public:
   explicit RestRig(const std::string& api, host::RestOptions options = {}, host::RestHooks hooks = {}) {
@@ -76,14 +87,6 @@ class RestRig {
   }
   static bool has_ended(const std::future<host::RestAnswer>& future) {
     return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  }
-
-  static host::RestRequest request(const std::string& method, const std::string& target, const std::string& body = "",
-                                   const std::string& owner = "test") {
-    host::RestRequest out{owner, method, target};
-    out.body = body;
-    out.timeout = std::chrono::hours(3);
-    return out;
   }
 
   host::RestClient::Id last_id = 0;
