@@ -58,10 +58,14 @@ TEST_P(ClockFaults, SetBackAnHour) {
   caused();
   all_goes_on();
   const auto before = epoch();
+  sim().fault("pause");
+  session_ended(sim().sequence());
   sim().fault("invalid_session", {{"resumable", false}});
   wait_until(
       "there is another session", [&] { return epoch() > before; }, [&] { return ctl({"status"}).out; });
   wait_for_host();
+  sim().fault("resume_sending");
+  let_pass(1000);
   stop_host();
   set_clock(-2 * kHour);
   caused();

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
 
@@ -27,9 +28,17 @@ const std::vector<std::string>& FaultRow::types() {
   return types;
 }
 
+namespace {
+std::vector<std::string> heard() {
+  auto types = FaultRow::types();
+  types.emplace_back("TRELLIS_GAP");
+  return types;
+}
+}  // namespace
+
 void FaultRow::SetUp() {
   Bench::SetUp();
-  plugins(std::string(kCountEverything) + recorder_conf(types()));
+  plugins(std::string(kCountEverything) + recorder_conf(heard()));
 }
 
 Simulator& FaultRow::start_stream(std::vector<std::string> more) {
@@ -45,12 +54,10 @@ Simulator& FaultRow::start_stream(std::vector<std::string> more) {
   return start_simulator(std::move(flags));
 }
 
-void FaultRow::with_troubled(const std::string& settings) {
-  std::string conf = recorder_conf(types());
-  std::string other = conf;
-  for (std::size_t at = 0; (at = other.find("recorder", at)) != std::string::npos; at += 8)
-    other.replace(at, 8, "troubled");
-  plugins(std::string(kCountEverything) + conf + other + "obeys = true\n" + settings);
+void FaultRow::with_troubled(const std::string& settings, const std::filesystem::path& file) {
+  plugins(std::string(kCountEverything) + recorder_conf(heard()) +
+          fmt::format("[troubled]\npath = \"{}\"\ntypes = [\"{}\"]\nobeys = true\n{}", file.string(),
+                      fmt::join(heard(), "\", \""), settings));
   troubled_ = true;
 }
 
@@ -88,20 +95,48 @@ Account FaultRow::account(const std::string& plugin) {
       "SELECT count(*) FROM trellis_dead d WHERE EXISTS (SELECT 1 FROM positions p WHERE p.shard = d.shard AND "
       "p.position = d.position)");
   account.missed = missed(plugin);
-  account.lost = std::max<std::int64_t>(0, absent - account.missed - account.dead);
+  account.lost = absent - account.missed - account.dead;
   return account;
 }
 
+std::vector<ToldGap> FaultRow::told_gaps(const std::string& plugin) {
+  const auto position = [](const std::string& text) {
+    const auto colon = text.find(':');
+    return std::stoll(text.substr(0, colon)) << 32 | std::stoll(text.substr(colon + 1));
+  };
+  std::vector<ToldGap> gaps;
+  for (const Row& row : store().rows(plugin, "SELECT from_position, to_position, cause, times FROM gaps"))
+    gaps.push_back({position(row.at(0)), position(row.at(1)), row.at(2), std::stoll(row.at(3))});
+  std::ranges::sort(gaps, {}, &ToldGap::from);
+  return gaps;
+}
+
 std::int64_t FaultRow::missed(const std::string& plugin) {
-  // Sessions end in the order of their epochs, which are the upper halves of positions; all behind the last one that
-  // was handled is missed.
+  // Sessions end in the order of their epochs, the upper halves of positions; a gap begins where the plugin stood in
+  // one.
+  std::map<std::int64_t, std::int64_t> stood;  // epoch -> the first that a gap begins at
+  for (const ToldGap& gap : told_gaps(plugin)) stood.try_emplace(gap.from >> 32, gap.from & 0xffffffff);
   std::int64_t missed = 0;
-  const auto last = store().rows(plugin, fmt::format("SELECT max(position) FROM recorded WHERE type IN ('{}') GROUP BY "
-                                                     "position / 4294967296 ORDER BY 1",
-                                                     fmt::join(types(), "', '")));
-  for (std::size_t i = 0; i < std::min(ended_.size(), last.size()); ++i)
-    missed += ended_[i] - (std::stoll(last[i].at(0)) & 0xffffffff);
+  auto session = stood.begin();
+  for (const std::int64_t last : ended_)
+    if (session != stood.end()) missed += last - (session++)->second;
   return missed;
+}
+
+void FaultRow::expect_exact_gaps(const std::string& plugin) {
+  const auto gaps = told_gaps(plugin);
+  EXPECT_GE(gaps.size(), ended_.size()) << plugin << ": a session ended, and no gap tells";
+  if (ended_.empty())
+    EXPECT_TRUE(gaps.empty()) << plugin << ": told of " << gaps.size() << " gaps, with every session resumed";
+  for (const ToldGap& gap : gaps) {
+    const std::string shown = fmt::format("{}: the gap ({}) from {}:{} to {}:{}", plugin, gap.cause, gap.from >> 32,
+                                          gap.from & 0xffffffff, gap.to >> 32, gap.to & 0xffffffff);
+    EXPECT_EQ(gap.times, 1) << shown << " was told more than once";
+    EXPECT_EQ(store().number(plugin, fmt::format("SELECT count(*) FROM positions WHERE position > {} AND position < {}",
+                                                 gap.from, gap.to)),
+              0)
+        << shown << " covers what was handled";
+  }
 }
 
 std::int64_t FaultRow::sent() {
@@ -159,6 +194,10 @@ void FaultRow::finish() {
   EXPECT_EQ(result.dead, 0);
   expect_flawless(result, "recorder");
   expect_flawless(troubled, "troubled");
+  expect_exact_gaps("recorder");
+  if (troubled_) expect_exact_gaps("troubled");
+  EXPECT_EQ(store().number("message_counter", "SELECT count(*) FROM trellis_gaps") > 0, !ended_.empty())
+      << "a plugin that does not listen has its gaps noted all the same";
   if (ended_.empty()) {
     expect_same(counts, stored());
   } else {

@@ -30,6 +30,13 @@ struct Account {
   std::int64_t dead = 0;              // given up: in the dead letters, and not handled
 };
 
+/// A TRELLIS_GAP that a recording plugin was given.
+struct ToldGap {
+  std::int64_t from = 0, to = 0;
+  std::string cause;
+  std::int64_t times = 0;
+};
+
 class FaultRow : public Bench {
  protected:
   explicit FaultRow(std::string_view store = "sqlite") : Bench(store) {}
@@ -54,7 +61,7 @@ class FaultRow : public Bench {
   void let_pass(std::int64_t messages);
   /// recorder, message_counter, and the plugin "troubled": recorder once more, with these settings and the licence to
   /// give events up. Its account is asserted too; its dead letters are noted.
-  void with_troubled(const std::string& settings);
+  void with_troubled(const std::string& settings, const std::filesystem::path& file = test_plugin("troubled"));
   void caused(int times = 1) { caused_ += times; }
   /// Text for the end of the row's line.
   void note(const std::string& text) { note_ += (note_.empty() ? "" : "; ") + text; }
@@ -73,8 +80,11 @@ class FaultRow : public Bench {
   std::int64_t sent();
   /// Events that the plugin has handled or given up, as often as it did so.
   std::int64_t done(const std::string& plugin);
+  std::vector<ToldGap> told_gaps(const std::string& plugin);
+  /// Each was told once, covers nothing that was handled, and there are some only where a session ended.
+  void expect_exact_gaps(const std::string& plugin);
   void expect_flawless(const Account&, const std::string& plugin) const;
-  /// How many events sessions took with them: behind the last one the plugin handled, up to their last.
+  /// How many events sessions took with them: from where the plugin's gaps begin up to the session's last.
   std::int64_t missed(const std::string& plugin);
   void print(const Account&) const;
 

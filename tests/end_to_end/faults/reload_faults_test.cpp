@@ -109,6 +109,45 @@ TEST_P(ReloadFaults, FileOverwrittenInPlace) {
   finish_reloads();
 }
 
+/// A build that is well at first and fails after five seconds: the one before takes over where it stopped, and handles
+/// what it gave up.
+TEST_P(ReloadFaults, FailsAfterAWhile) {
+  const auto file = folder() / "plugins" / "troubled.so";
+  with_troubled("", file);
+  install(*this, test_plugin("troubled"), "troubled");
+  put("a");
+  start_stream();
+  const std::string here = "plugins.dir=" + (folder() / "plugins").string();
+  start_host({"--set", here, "--set", "reload.probation=0 s"});  // what runs has proved itself
+  wait_for_host();
+  let_pass(500);
+  stop_host();
+  start_host({"--set", here});
+  wait_for_host();
+  for (int i = 0; i < times(1, 5); ++i) {
+    let_pass(500);
+    install(*this, test_plugin("troubled_later"), "troubled");
+    const auto good = plugin("troubled").at("build");
+    const Finished answer =
+        ctl({"plugin", "reload", "troubled", "--force"});  // it is known to be bad from the second time on
+    ASSERT_EQ(answer.code, 0) << answer.err;
+    EXPECT_NE(plugin("troubled").at("build"), good);
+    caused();
+    wait_until(
+        "the build before is back", [&] { return plugin("troubled").at("build") == good; },
+        [&] {
+          return ctl({"plugin", "status", "troubled"}).out + host().err();
+        });
+  }
+  wait_until(
+      "what was given up has been handled",
+      [&] { return store().number("troubled", "SELECT count(*) FROM trellis_dead") == 0; },
+      [&] {
+        return ctl({"dead", "list"}).out;
+      });
+  finish_reloads();
+}
+
 class LongReloadFaults : public ReloadFaults {};
 TRELLIS_ON_BOTH_STORES(LongReloadFaults);
 

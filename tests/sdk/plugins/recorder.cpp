@@ -4,11 +4,11 @@
 // positions: the same, merged by (shard, position); times is 1 for each if nothing came twice.
 // Settings: types, a list of event names; delay, how long each takes; throw_every, each event fails whose position is a
 // multiple of it; hold, a file whose appearance ends "hang".
+// TRELLIS_GAP is also noted in gaps, where times is 1 for each if none was told twice.
 // With obeys = true a message "poison" makes the handler throw, "hang" holds it up, "crash" ends the process; all after
 // staging.
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 #include <trellis/plugin.hpp>
@@ -34,10 +34,28 @@ struct Position {
   static constexpr auto columns = trellis::columns(key<&Position::shard, &Position::position>, sum<&Position::times>);
 };
 
+struct GapRow {
+  std::int64_t shard = 0;
+  std::string from_position, to_position, cause;  // positions as "epoch:seq"
+  std::int64_t times = 0;
+  static constexpr auto columns = trellis::columns(key<&GapRow::shard, &GapRow::from_position, &GapRow::to_position>,
+                                                   column<&GapRow::cause>, sum<&GapRow::times>);
+};
+
+#ifdef RECORDER_FAILS_AFTER
+// A build that is well at first: counted from when the library was loaded.
+const auto loaded_at = std::chrono::steady_clock::now();
+bool worn_out() { return std::chrono::steady_clock::now() - loaded_at > RECORDER_FAILS_AFTER; }
+#else
+constexpr bool worn_out() { return false; }
+#endif
+
 class Recorder final : public Plugin {
  public:
   explicit Recorder(Setup& setup)
-      : recorded_(setup.table<Recorded>("recorded")), positions_(setup.table<Position>("positions")) {
+      : recorded_(setup.table<Recorded>("recorded")),
+        positions_(setup.table<Position>("positions")),
+        gaps_(setup.table<GapRow>("gaps")) {
     const Settings settings = setup.settings();
     delay_ = settings.get("delay", Duration{0});
     throw_every_ = settings.get("throw_every", std::int64_t{0});
@@ -60,21 +78,29 @@ class Recorder final : public Plugin {
     recorded_.put(work, {shard, position, std::string(event.event_name()), event.json()["id"].id<MessageTag>(),
                          event.guild_id(), event.channel_id(), ++seen_, now_us()});
     positions_.put(work, {shard, position, 1});
+    if (event.event_name() == Gap::name) note_gap(shard, event.json(), work);
     misbehave(position, event.json()["content"].text());
   }
 
+  void note_gap(std::int64_t shard, const JsonView& gap, Work& work) {
+    const auto text = [&](const char* name) { return std::string(gap[name].text()); };
+    gaps_.put(work, {shard, text("from_position"), text("to_position"), text("cause"), 1});
+  }
+
   void misbehave(std::int64_t position, std::string_view content) const {
+    if (worn_out()) throw std::runtime_error("this build is worn out");
     if (throw_every_ > 0 && position % throw_every_ == 0) throw std::runtime_error("this handler fails now and then");
     if (!obeys_) return;
     if (content == "poison") throw std::runtime_error("this message is poison");
     while (content == "hang" && !std::filesystem::exists(hold_)) std::this_thread::sleep_for(10ms);
     if (content == "crash") crash();
   }
-  [[noreturn]] static void crash() {
-#ifndef TRELLIS_ASAN  // it would report a bug of ours
+  static void crash() {
+#ifdef TRELLIS_ASAN  // it would report a SIGSEGV as a bug of ours
+    std::raise(SIGABRT);
+#else
     std::raise(SIGSEGV);
 #endif
-    std::abort();
   }
 
   static std::int64_t now_us() {
@@ -99,6 +125,7 @@ class Recorder final : public Plugin {
 
   Table<Recorded> recorded_;
   Table<Position> positions_;
+  Table<GapRow> gaps_;
   Duration delay_{};
   std::int64_t throw_every_ = 0;
   bool obeys_ = false;

@@ -16,3 +16,12 @@ CREATE TABLE positions (
   times BIGINT NOT NULL,
   PRIMARY KEY (shard, position)
 );
+
+CREATE TABLE gaps (
+  shard BIGINT NOT NULL,
+  from_position TEXT NOT NULL,
+  to_position TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  times BIGINT NOT NULL,
+  PRIMARY KEY (shard, from_position, to_position)
+);
