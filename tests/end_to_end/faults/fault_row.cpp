@@ -43,9 +43,24 @@ void FaultRow::SetUp() {
 
 Simulator& FaultRow::start_stream(std::vector<std::string> more) {
   // Without the rarer events every sequence number behind the servers is one of types().
-  std::vector<std::string> flags{
-      "--seed", std::to_string(seed()), "--guilds", "4", "--rate", "4000", "--span-days", "3", "--thread-share",
-      "0",      "--other-share",        "0"};
+  std::vector<std::string> flags{"--seed",
+                                 std::to_string(seed()),
+                                 "--guilds",
+                                 "4",
+                                 "--rate",
+                                 "4000",
+                                 "--span-days",
+                                 "3",
+                                 "--thread-share",
+                                 "0",
+                                 "--other-share",
+                                 "0",
+                                 "--join-share",
+                                 "0",
+                                 "--leave-share",
+                                 "0",
+                                 "--member-update-share",
+                                 "0"};
   // A flag given twice would be refused.
   for (auto flag = more.begin(); flag != more.end(); ++flag)
     if (const auto same = std::find(flags.begin(), flags.end(), *flag); flag->starts_with("--") && same != flags.end())

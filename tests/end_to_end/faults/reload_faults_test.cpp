@@ -68,7 +68,7 @@ TEST_P(ReloadFaults, TenTimesASecond) {
   const std::vector<fs::path> broken{truncated, build_of_message_counter("throws"), build_of_message_counter("crashes"),
                                      build_of_message_counter("bad_migration"), test_plugin("wrong_abi")};
   const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; std::chrono::steady_clock::now() < began + std::chrono::seconds(times(3, 30)) || i < 30; ++i) {
+  for (int i = 0; std::chrono::steady_clock::now() < began + std::chrono::seconds(times(2, 30)) || i < 15; ++i) {
     std::this_thread::sleep_until(began + i * std::chrono::milliseconds(100));
     if (i % 3 == 2) {
       install(*this, broken[i / 3 % broken.size()], "message_counter");
