@@ -84,7 +84,8 @@ void HostNamespace::claim(const std::string& name, bool take_over) {
     const tl_value* row = rows->next();
     if (!row) throw StoreError(StoreError::Kind::Schema, "02000", "trellis_host has lost its row");
     const std::int64_t left = row[2].i - row[3].i;
-    if (string_of(row[0]) != host_id_ && left > 0 && !take_over)
+    const bool from_another = string_of(row[0]) != host_id_;
+    if (from_another && left > 0 && !take_over)
       throw Occupied(fmt::format(
           "the database is used by another host, {}, which was alive {} s ago; stop it, wait {} s after its end, or "
           "start with "
@@ -94,6 +95,11 @@ void HostNamespace::claim(const std::string& name, bool take_over) {
         fmt::format("UPDATE trellis_host SET host_id = $1, name = $2, alive_until_us = {} + $3 WHERE one = 1",
                     now_sql(postgresql_)),
         text(host_id_), text(name), integer(kAliveUs));
+    // The former owner may be asleep in the middle of a transaction, and its locks would be waited for.
+    if (postgresql_ && from_another)
+      open.execute(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = "
+          "current_user AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()");
     return 0;
   });
 }
