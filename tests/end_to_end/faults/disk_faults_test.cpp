@@ -167,7 +167,8 @@ TEST_P(DiskFaults, PowerLossAndSessionLost) {
   start_host();
   wait_for_host();
   for (int i = 0; i < times(2, 5); ++i) {
-    let_pass(2000 + static_cast<std::int64_t>(random()() % 2000));
+    let_session_begin();
+    let_pass(static_cast<std::int64_t>(random()() % 4000));
     lose_power();
     session_ended(sim.sequence());
     sim.fault("expire_session");
@@ -206,7 +207,8 @@ TEST_P(DiskFaults, TornJournalAndSessionLost) {
   start_host(large);
   wait_for_host();
   for (int i = 0; i < times(2, 20); ++i) {
-    let_pass(2000);
+    let_session_begin();
+    let_pass(static_cast<std::int64_t>(random()() % 4000));
     kill_host();
     damage_journal();
     session_ended(sim.sequence());

@@ -78,6 +78,15 @@ void FaultRow::with_troubled(const std::string& settings, const std::filesystem:
 
 void FaultRow::let_pass(std::int64_t messages) { wait_for_sent(sim().messages_sent() + messages); }
 
+void FaultRow::let_session_begin() {
+  wait_until("something of the session is recorded", [&] {
+    const auto epochs = store().number(
+        "recorder", fmt::format("SELECT count(DISTINCT position / 4294967296) FROM recorded WHERE type IN ('{}')",
+                                fmt::join(types(), "', '")));
+    return epochs > static_cast<long long>(ended_.size());
+  });
+}
+
 Account FaultRow::account(const std::string& plugin) {
   const auto number = [&](const std::string& sql) { return store().number(plugin, sql); };
   const std::string list = fmt::format("'{}'", fmt::join(types(), "', '"));
@@ -99,6 +108,10 @@ Account FaultRow::account(const std::string& plugin) {
   absent += std::abs(handled - number("SELECT count(*) " + merged));
   account.doubled += std::max<std::int64_t>(number("SELECT count(*) " + of_types) - handled,
                                             number("SELECT sum(times - 1) " + merged));
+  // Two sessions number the same message differently.
+  account.doubled =
+      std::max<std::int64_t>(account.doubled, number("SELECT count(*) - count(DISTINCT id) FROM recorded WHERE type = "
+                                                     "'MESSAGE_CREATE'"));
   account.misordered =
       number("SELECT count(*) FROM (SELECT position, lag(position) OVER (PARTITION BY shard ORDER BY n) AS before " +
              of_types + ") o WHERE before > position");

@@ -65,6 +65,9 @@ class FaultRow : public Bench {
   void caused(int times = 1) { caused_ += times; }
   /// Text for the end of the row's line.
   void note(const std::string& text) { note_ += (note_.empty() ? "" : "; ") + text; }
+  /// Waits until recorder has committed something of the present session, so that the account can tell it from the
+  /// next.
+  void let_session_begin();
   /// A session of the only shard ended, after its last dispatch had this sequence number, and cannot be resumed. In the
   /// order in which they end.
   void session_ended(std::int64_t last_sequence) { ended_.push_back(last_sequence); }
