@@ -1,16 +1,14 @@
 #include "database.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <sqlite3.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <pqxx/pqxx>
+#include <random>
 #include <stdexcept>
 
 #include "process.hpp"
@@ -170,17 +168,9 @@ void PostgresServer::run(const std::string& program, std::vector<std::string> ar
 void PostgresServer::start() {
   // A free port may be taken between the look and the start, so the first start is tried on several.
   for (int attempt = 0;; ++attempt) {
-    if (!started_ && port_ == 0) {
-      const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      socklen_t size = sizeof address;
-      if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-          ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
-        port_ = ntohs(address.sin_port);
-      ::close(fd);
-    }
+    // Not one of those that the system gives to outgoing connections: somebody's could take it while the server is
+    // away.
+    if (!started_) port_ = static_cast<int>(20'000 + std::random_device{}() % 12'000);
     try {
       run("pg_ctl",
           {"-D", (folder_ / "data").string(), "-l", (folder_ / "log").string(), "-s", "-w", "-t", "60", "-o",
@@ -191,7 +181,6 @@ void PostgresServer::start() {
       return;
     } catch (const std::exception&) {
       if (attempt == 5) throw;
-      port_ = started_ ? port_ : 0;
     }
   }
 }

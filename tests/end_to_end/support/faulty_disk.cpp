@@ -137,8 +137,9 @@ void lose_names(const fs::path& log, std::mt19937_64& random, double survival, F
     auto& words = names.emplace_back();
     for (std::string word; std::getline(parts, word, '\t');) words.push_back(word);
   }
-  std::size_t kept = 0;
-  while (kept < names.size() && std::bernoulli_distribution(survival)(random)) ++kept;
+  std::size_t kept = names.size();
+  if (!std::bernoulli_distribution(survival)(random))
+    kept = std::uniform_int_distribution<std::size_t>(0, names.size())(random);
   loss.names += names.size();
   loss.names_lost += names.size() - kept;
   for (std::size_t i = names.size(); i-- > kept;) {
