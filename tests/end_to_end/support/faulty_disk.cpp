@@ -211,6 +211,14 @@ FaultyDisk::Loss FaultyDisk::lose_power(std::uint64_t seed) {
   return loss;
 }
 
+std::uint64_t FaultyDisk::open_notes(const fs::path& file) const {
+  struct stat info {};
+  std::error_code none;
+  if (::stat(file.c_str(), &info) != 0) return 0;
+  const auto bytes = fs::file_size(notes_ / fmt::format("{}.log", info.st_ino), none);
+  return none ? 0 : bytes;
+}
+
 void FaultyDisk::set_room(std::optional<std::uint64_t> bytes) {
   __atomic_store_n(&control_->room, bytes ? static_cast<std::int64_t>(*bytes) : -1, __ATOMIC_RELAXED);
 }

@@ -47,6 +47,9 @@ class FaultyDisk {
   /// After every program with the layer has been killed, and before anybody opens a file. Throws if that cannot be.
   Loss lose_power(std::uint64_t seed);
 
+  /// Bytes of notes about what a file may lose: 0 after it was synced.
+  std::uint64_t open_notes(const std::filesystem::path& file) const;
+
   /// Bytes by which the folders' files may still grow, and what the program sees as free; nullopt: as many as there
   /// really are. [while the program runs]
   void set_room(std::optional<std::uint64_t>);
