@@ -15,8 +15,9 @@ class StoreFaults : public FaultRow {
  protected:
   StoreFaults() : FaultRow("postgresql") {}
   void TearDown() override {
+    use_store(nullptr);
+    server_.reset();  // it works in the folder that goes now
     FaultRow::TearDown();
-    server_.reset();
   }
 
   /// The row gets a server of its own instead of a database in that of all tests.
