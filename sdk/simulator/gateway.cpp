@@ -17,7 +17,13 @@ constexpr std::uint64_t kMaxBehind = 4096;  // an attached session this far behi
 }  // namespace
 
 Gateway::Gateway(const Options& chosen)
-    : options(chosen), world(chosen), truth(world), schedule_(chosen), now_ms_(steady_ms()) {
+    : options(chosen),
+      world(chosen),
+      truth(world),
+      limits(chosen),
+      interactions(chosen),
+      schedule_(chosen),
+      now_ms_(steady_ms()) {
   // Session ids must not repeat in another run: a client may still hold one.
   std::random_device device;
   id_prefix_ = fmt::format("{:08x}{:08x}{:08x}", device(), device(), static_cast<std::uint32_t>(wall_clock_ms()));
@@ -363,7 +369,11 @@ Gateway::Answer Gateway::fault(std::string_view body) {
     Guild* guild = world.find_guild(id_at(*value, "guild_id"));
     if (guild == nullptr) return {false, R"({"error":"guild_id names no server of this world"})"};
     hit = set_outage(*guild, name == "guild_outage");
-  } else {
+  } else if (name == "rest_ban") {
+    const auto* seconds = member(*value, "seconds");
+    const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;
+    limits.ban(now_ms_ + static_cast<std::int64_t>(length * 1000));
+  } else if (!rest_faults.add(name, *value)) {
     return {false, fmt::format(R"({{"error":"no fault is called \"{}\"; trellis-sim --help lists them"}})",
                                name.find_first_of("\"\\") == std::string::npos ? name : "?")};
   }

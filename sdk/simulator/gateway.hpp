@@ -9,7 +9,11 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "interactions.hpp"
 #include "peer.hpp"
+#include "rate_limits.hpp"
+#include "rest_faults.hpp"
+#include "rest_state.hpp"
 #include "schedule.hpp"
 #include "stream.hpp"
 #include "truth.hpp"
@@ -24,9 +28,14 @@ class Gateway {
   const Options& options;
   World world;
   Truth truth;
+  RestState rest;
+  RateLimits limits;
+  RestFaults rest_faults;
+  Interactions interactions;
 
   std::string url;         ///< ws://127.0.0.1:PORT
   std::string resume_url;  ///< what READY names
+  std::string http_url;    ///< http://127.0.0.1:PORT
 
   // From the server.
   /// To be called every few milliseconds.
@@ -43,8 +52,10 @@ class Gateway {
   };
   Answer fault(std::string_view body);
   Answer inject(std::string_view body);
+  /// A scripted user does something.
+  Answer interact(std::string_view body);
   std::string sessions_json() const;
-  std::string truth_json() const { return truth.json(sessions_json()); }
+  std::string truth_json() const;
   std::uint32_t identifies_left() const;
   /// Milliseconds until the identifies of the day are all there again.
   std::int64_t budget_reset_after() const;
@@ -69,6 +80,30 @@ class Gateway {
   /// Dispatches to the sessions whose shard and intents allow it (`guild` 0: a direct message's), and to `always`.
   /// Returns to how many.
   std::size_t announce(std::string_view type, std::string_view d, Snowflake guild, const Session* always = nullptr);
+  /// The same whatever the intents are, for what concerns the bot itself.
+  std::size_t announce_to_shard(std::string_view type, std::string_view d, Snowflake guild);
+
+  // From REST: changes, and the dispatches that tell of them.
+  void announce_message(std::string_view type, const StoredMessage& message);
+  void announce_channel(std::string_view type, std::uint32_t channel, boost::json::object more = {});
+  /// GUILD_MEMBER_UPDATE; kNone is the bot.
+  void announce_member(const Guild& guild, std::uint32_t user);
+  void announce_voice(const Guild& guild, const VoiceState& state);
+  void change_channel(std::uint32_t channel, const boost::json::object& changes);
+  /// Writing opens an archived thread again; throws ApiError if it is locked.
+  void wake_thread(std::uint32_t channel);
+  void delete_thread(std::uint32_t channel);
+  /// `visit` gets each message that the stream wrote lately in the channel.
+  template <class Visit>
+  void each_recent(std::uint32_t channel, Visit&& visit) const {
+    for (const auto& [shard, stream] : streams_) {
+      for (const Message& message : stream->recent()) {
+        if (message.id != 0 && message.channel == channel) visit(message);
+      }
+    }
+  }
+  void forget_recent(std::uint32_t channel, Snowflake id);
+
   void request_members(Session& session, std::string_view text);
   /// These return false for a payload of the wrong shape.
   bool update_voice(Session& session, std::string_view text);

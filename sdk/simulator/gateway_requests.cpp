@@ -31,7 +31,7 @@ void Gateway::request_members(Session& session, std::string_view text) {
       Snowflake wanted = 0;
       if (id.is_string()) wanted = std::strtoull(id.get_string().c_str(), nullptr, 10);
       const User* user = wanted == 0 ? nullptr : world.find_user(wanted);
-      if (user == &world.self) return found.emplace_back(user, self_member_json(*guild)), void();
+      if (user == &world.self) return found.emplace_back(user, guild->self_member), void();
       const Member* there =
           user == nullptr ? nullptr : world.find_member(*guild, static_cast<std::uint32_t>(user - world.users.data()));
       if (there != nullptr) return found.emplace_back(user, there->json), void();
@@ -70,7 +70,7 @@ void Gateway::request_members(Session& session, std::string_view text) {
       requested_ms_[key] = now_ms_;
     }
     const std::size_t most = query.empty() && limit == 0 ? SIZE_MAX : std::clamp<std::uint64_t>(limit, 1, 100);
-    if (query.empty()) found.emplace_back(&world.self, self_member_json(*guild));
+    if (query.empty()) found.emplace_back(&world.self, guild->self_member);
     for (const Member& candidate : guild->members) {
       if (found.size() >= most) break;
       const User& user = world.users[candidate.user];

@@ -111,7 +111,9 @@ std::vector<Group> groups(Options& o) {
         setting("members", o.members, "people per server, taken from the users"),
         setting("huge-members", o.huge_members, "people in the first server instead, for an oversized GUILD_CREATE"),
         setting("bots", o.bots, "bot accounts; all are members of every server"),
-        setting("roles", o.roles, "roles per server besides @everyone")}},
+        setting("roles", o.roles, "roles per server besides @everyone and the bot's own"),
+        setting("bot-permissions", o.bot_permissions,
+                "permissions of the bot's role; 8 is Administrator, 0 leaves it what everyone has")}},
       {"Stream of events",
        {setting("seed", o.seed, "the same seed gives the same world and the same stream"),
         setting("rate", o.rate, "messages per second over all shards; 0: as fast as the client reads"),
@@ -161,6 +163,17 @@ std::vector<Group> groups(Options& o) {
         setting("send-while-away", o.send_while_away,
                 "go on making events while no connection is attached, until half the replay buffer is full"),
         setting("zlib-level", o.zlib_level, "compression level of zlib-stream, 1 to 9")}},
+      {"Limits of REST",
+       {setting("rest-limits", o.rest_limits,
+                "on: much as Discord's; off: none; strict: one request a second per bucket, five in all, and a "
+                "User-Agent of the documented form"),
+        setting("rest-global", o.rest_global, "requests per second over all routes but interactions'; 0: no limit"),
+        setting(
+            "invalid-limit", o.invalid_limit,
+            "so many answers 401, 403 or 429 within 10 minutes, and Cloudflare's page is the only one left; 0: never"),
+        setting("ban-seconds", o.ban_seconds, "for so long"),
+        setting("interaction-deadline", o.interaction_deadline, "milliseconds for the first answer to an interaction"),
+        setting("token-lifetime", o.token_lifetime, "seconds for what follows it")}},
       {"Running",
        {setting("fault", o.fault,
                 "a fault on schedule, may be repeated: \"at=30s name=close code=4000\", \"every=60s name=reconnect\", "
@@ -221,6 +234,9 @@ void check(const Options& o) {
         std::pair{"typing-share", o.typing_share}, std::pair{"thread-share", o.thread_share},
         std::pair{"other-share", o.other_share}}) {
     share(name, value, 1000);
+  }
+  if (o.rest_limits != "on" && o.rest_limits != "off" && o.rest_limits != "strict") {
+    throw OptionError(fmt::format("--rest-limits must be on, off or strict, not \"{}\"", o.rest_limits));
   }
   if (o.huge_members > o.users) {
     throw OptionError(fmt::format("--huge-members {} needs as many --users", o.huge_members));

@@ -26,6 +26,7 @@ struct Options {
   std::uint32_t huge_members = 0;
   std::uint32_t bots = 10;
   std::uint32_t roles = 6;
+  std::uint64_t bot_permissions = 8;
   // Stream
   std::uint64_t seed = 1;
   double rate = 10;
@@ -65,6 +66,13 @@ struct Options {
   std::uint64_t replay_limit = 65536;
   bool send_while_away = false;
   int zlib_level = 6;
+  // REST
+  std::string rest_limits = "on";
+  std::uint32_t rest_global = 50;
+  std::uint32_t invalid_limit = 10'000;
+  double ban_seconds = 600;
+  std::uint32_t interaction_deadline = 3000;
+  double token_lifetime = 900;
   // Running
   std::vector<std::string> fault;
   std::string script;

@@ -1,6 +1,7 @@
 #include "render.hpp"
 
 #include <array>
+#include <boost/json.hpp>
 #include <string_view>
 
 #include "text.hpp"
@@ -11,16 +12,25 @@ void put_member(std::string& out, const User& user, std::string_view member_json
   put(out, R"({"user":)", user.json, ',', member_json.substr(1));
 }
 
-std::string self_member_json(const Guild& guild) {
-  std::string json = R"({"roles":[)";
-  if (guild.roles.size() > 1) put(json, '"', guild.roles.back().id, '"');
-  put(json, R"(],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":")");
-  put_time(json, guild.joined_ms);
-  put(json, R"(","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"avatar":null})");
-  return json;
-}
+namespace {
+
+void put_plain_channel(std::string& out, const World& world, std::uint32_t index, bool with_guild);
+
+}  // namespace
 
 void put_channel(std::string& out, const World& world, std::uint32_t index, bool with_guild) {
+  const auto& changes = world.channels[index].changes;
+  if (!changes) return put_plain_channel(out, world, index, with_guild);
+  std::string plain;
+  put_plain_channel(plain, world, index, with_guild);
+  boost::json::object object = boost::json::parse(plain).as_object();
+  for (const auto& [key, value] : *changes) object[key] = value;
+  out += boost::json::serialize(object);
+}
+
+namespace {
+
+void put_plain_channel(std::string& out, const World& world, std::uint32_t index, bool with_guild) {
   const Channel& channel = world.channels[index];
   const Guild& guild = world.guilds[channel.guild];
   const auto put_parent = [&] {
@@ -48,7 +58,8 @@ void put_channel(std::string& out, const World& world, std::uint32_t index, bool
     put_time(out, channel.created_ms);
     put(out, R"("},"rate_limit_per_user":0)");
     put_parent();
-    put(out, R"(,"owner_id":")", world.users[channel.owner].id, R"(","name":)");
+    put(out, R"(,"owner_id":")", channel.owner == kNone ? world.self.id : world.users[channel.owner].id,
+        R"(","name":)");
     put_string(out, channel.name);
     put(out, R"(,"message_count":3,"member_ids_preview":[],"member_count":2)");
     put_last();
@@ -87,6 +98,8 @@ void put_channel(std::string& out, const World& world, std::uint32_t index, bool
   out.push_back('}');
 }
 
+}  // namespace
+
 void put_threads(std::string& out, const World& world, const Guild& guild, bool with_guild) {
   out.push_back('[');
   for (std::size_t i = 0; i < guild.threads.size(); ++i) {
@@ -109,15 +122,15 @@ void put_voice_state(std::string& out, const World& world, const Guild& guild, c
     const Member* member = state.user == kNone ? nullptr : world.find_member(guild, state.user);
     if (member != nullptr || state.user == kNone) {
       put(out, R"("member":)");
-      put_member(out, user, member != nullptr ? std::string_view(member->json) : self_member_json(guild));
+      put_member(out, user, member != nullptr ? std::string_view(member->json) : std::string_view(guild.self_member));
       out.push_back(',');
     }
   }
   put(out, R"("user_id":")", user.id, R"(","suppress":false,"session_id":")", state.session,
       R"(","self_video":false,"self_mute":)", state.self_mute, R"(,"self_deaf":)", state.self_deaf,
-      R"(,"request_to_speak_timestamp":null,"mute":false,)");
+      R"(,"request_to_speak_timestamp":null,"mute":)", state.mute, ',');
   if (with_guild) put(out, R"("guild_id":")", guild.id, R"(",)");
-  put(out, R"("discoverable":true,"deaf":false,"channel_id":)");
+  put(out, R"("discoverable":true,"deaf":)", state.deaf, R"(,"channel_id":)");
   if (state.channel == kNone)
     put(out, "null}");
   else
@@ -207,7 +220,7 @@ void put_guild_create(std::string& out, const World& world, const Guild& guild, 
   // Who is included is Discord's rule: without presences only the bot and people in voice, otherwise everybody in
   // small servers and those online in large ones.
   put(out, R"(,"members":[)");
-  put_member(out, world.self, self_member_json(guild));
+  put_member(out, world.self, guild.self_member);
   std::string presences;
   const bool listed = audience.presences && count <= 75'000;
   for (std::size_t i = 0; i < guild.members.size(); ++i) {

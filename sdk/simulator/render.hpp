@@ -37,9 +37,6 @@ void put_channel(std::string& out, const World& world, std::uint32_t channel, bo
 /// Member object including `user`.
 void put_member(std::string& out, const User& user, std::string_view member_json);
 
-/// Membership of the bot itself.
-std::string self_member_json(const Guild& guild);
-
 /// The fields of a guild object, opened but not closed: `{"...":...`
 void put_guild_fields(std::string& out, const World& world, const Guild& guild);
 

@@ -3,22 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <vector>
+#include <optional>
 
-#include "event_types.hpp"
-#include "text.hpp"
+#include "call.hpp"
+#include "json_in.hpp"
 
 namespace trellis::sim {
 
 namespace {
 
 const Response kNotFound{404, R"({"message":"404: Not Found","code":0})"};
-const Response kMethodNotAllowed{405, R"({"message":"405: Method Not Allowed","code":0})"};
-
-Response unknown(const char* what, int code) {
-  return {404, fmt::format(R"({{"message":"Unknown {}","code":{}}})", what, code)};
-}
 
 std::vector<std::string_view> split(std::string_view path) {
   std::vector<std::string_view> parts;
@@ -30,204 +24,201 @@ std::vector<std::string_view> split(std::string_view path) {
   return parts;
 }
 
-Snowflake id_of(std::string_view text) {
-  Snowflake id = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), id);
-  return result.ec == std::errc{} && result.ptr == text.data() + text.size() ? id : 0;
+struct Entry {
+  Route route;
+  std::vector<std::string_view> parts;
+};
+
+const std::vector<Entry>& table() {
+  static const std::vector<Entry> entries = [] {
+    std::vector<Route> routes;
+    add_account_routes(routes);
+    add_guild_routes(routes);
+    add_role_routes(routes);
+    add_member_routes(routes);
+    add_channel_routes(routes);
+    add_thread_routes(routes);
+    add_message_routes(routes);
+    add_reaction_routes(routes);
+    add_command_routes(routes);
+    add_interaction_routes(routes);
+    add_webhook_routes(routes);
+    std::vector<Entry> made;
+    for (const Route& route : routes) made.push_back({route, split(route.pattern)});
+    return made;
+  }();
+  return entries;
 }
 
-std::uint64_t query_number(std::string_view query, std::string_view key, std::uint64_t otherwise) {
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    if (pair.size() > key.size() && pair.starts_with(key) && pair[key.size()] == '=') {
-      return id_of(pair.substr(key.size() + 1));
-    }
-    query.remove_prefix(std::min(end + 1, query.size()));
+bool fits(const Entry& entry, const std::vector<std::string_view>& parts) {
+  if (entry.parts.size() != parts.size()) return false;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (entry.parts[i][0] != ':' && entry.parts[i] != parts[i]) return false;
   }
-  return otherwise;
+  return true;
 }
 
-Response application(const Gateway& gateway, bool oauth) {
-  const std::uint64_t granted = gateway.options.granted_intents();
-  std::uint64_t flags = 1ULL << 23;
-  if ((granted & intent::kPresences) != 0) flags |= 1ULL << 12;
-  if ((granted & intent::kGuildMembers) != 0) flags |= 1ULL << 14;
-  if ((granted & intent::kMessageContent) != 0) flags |= 1ULL << 18;
-  const User& owner = gateway.world.users[0];
+/// The bucket's own part: the first parameter, and the token that follows a webhook or an interaction.
+std::string major_of(const Entry& entry, const std::vector<std::string_view>& parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (entry.parts[i][0] != ':') continue;
+    const bool token = i + 1 < parts.size() && entry.parts[i + 1] == ":token";
+    return token ? fmt::format("{}/{}", parts[i], parts[i + 1]) : std::string(parts[i]);
+  }
+  return {};
+}
+
+std::string_view bucket_of(const Entry& entry, const std::vector<std::string_view>& parts) {
+  static const auto& names = *[] {
+    auto* made = new std::vector<std::string>;
+    for (const Entry& one : table()) made->push_back(fmt::format("{} {}", one.route.method, one.route.pattern));
+    return made;
+  }();
+  // Deleting old messages is another limit on the same route.
+  constexpr std::int64_t kTwoWeeks = 14 * kDayMs;
+  if (entry.route.bucket == "delete message") {
+    const Snowflake id = std::strtoull(std::string(parts.back()).c_str(), nullptr, 10);
+    if (wall_clock_ms() - static_cast<std::int64_t>(id >> 22) - kDiscordEpochMs > kTwoWeeks)
+      return "delete old message";
+  }
+  if (!entry.route.bucket.empty()) return entry.route.bucket;
+  return names[static_cast<std::size_t>(&entry - table().data())];
+}
+
+Response html_error(unsigned status) {
+  Response page;
+  page.status = status;
+  page.content_type = "text/html";
+  page.body = fmt::format(
+      "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+      "<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n",
+      status == 502   ? "502 Bad Gateway"
+      : status == 503 ? "503 Service Temporarily Unavailable"
+      : status == 504 ? "504 Gateway Time-out"
+                      : fmt::format("{} Error", status));
+  return page;
+}
+
+Response unauthorized() { return {401, R"({"message":"401: Unauthorized","code":0})"}; }
+
+Response carry_out(Gateway& gateway, const Request& request, const Entry& entry,
+                   const std::vector<std::string_view>& parts, std::string_view query) {
+  RateLimits::Headers headers;
   Response response;
-  put(response.body, R"({"id":")", gateway.world.self.id,
-      R"(","name":"trellis","icon":null,"description":"","type":null,"bot":)", gateway.world.self.json,
-      R"(,"summary":"","bot_public":true,"bot_require_code_grant":false,"verify_key":)",
-      R"("3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29","flags_new":")", flags, R"(","flags":)",
-      flags, R"(,"hook":true,"is_monetized":false,"redirect_uris":[],"interactions_endpoint_url":null,)",
-      R"("role_connections_verification_url":null,"approximate_guild_count":)", gateway.world.guilds.size(),
-      R"(,"approximate_user_install_count":0,"owner":)", owner.json, R"(,"team":null})");
-  if (oauth) response.body.insert(response.body.size() - 1, R"(,"rpc_origins":[])");
-  return response;
-}
-
-Response gateway_bot(const Gateway& gateway) {
-  const Options& o = gateway.options;
-  return {200,
-          fmt::format(R"({{"url":"{}","shards":{},"session_start_limit":{{"total":{},"remaining":{},"reset_after":{},)"
-                      R"("max_concurrency":{}}}}})",
-                      gateway.url, o.shards, o.identify_total, gateway.identifies_left(), gateway.budget_reset_after(),
-                      o.max_concurrency)};
-}
-
-Response list_members(const World& world, const Guild& guild, std::string_view query) {
-  const std::uint64_t limit = std::clamp<std::uint64_t>(query_number(query, "limit", 1), 1, 1000);
-  const Snowflake after = query_number(query, "after", 0);
-  std::vector<std::pair<Snowflake, const Member*>> sorted{{world.self.id, nullptr}};
-  for (const Member& member : guild.members) sorted.emplace_back(world.users[member.user].id, &member);
-  std::sort(sorted.begin(), sorted.end());
-  Response response{200, "["};
-  std::uint64_t count = 0;
-  for (const auto& [id, member] : sorted) {
-    if (id <= after) continue;
-    if (count++ == limit) break;
-    if (count > 1) response.body.push_back(',');
-    put_member(response.body, member == nullptr ? world.self : world.users[member->user],
-               member == nullptr ? self_member_json(guild) : member->json);
-  }
-  response.body.push_back(']');
-  return response;
-}
-
-Response guild_route(const World& world, const Guild& guild, const std::vector<std::string_view>& parts,
-                     std::string_view query) {
-  Response response;
-  std::string& out = response.body;
-  if (parts.size() == 2) {
-    put_guild(out, world, guild);
-    return response;
-  }
-  const std::string_view what = parts[2];
-  if (what == "channels" && parts.size() == 3) {
-    out.push_back('[');
-    for (std::size_t i = 0; i < guild.channels.size(); ++i) {
-      if (i > 0) out.push_back(',');
-      put_channel(out, world, guild.channels[i], true);
+  try {
+    gateway.limits.check(bucket_of(entry, parts), major_of(entry, parts), entry.route.limit, !entry.route.open,
+                         gateway.now(), headers);
+    Call call(gateway, request);
+    call.query = query;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (entry.parts[i][0] == ':') call.params.push_back(percent_decode(parts[i]));
     }
-    out.push_back(']');
-    return response;
+    call.read();
+    response = entry.route.handler(call);
+  } catch (const Limited& limited) {
+    ++gateway.rest.limited[limited.scope];
+    return RateLimits::response(limited, std::move(headers));
+  } catch (const ApiError& error) {
+    response = error.response();
+  } catch (const InvalidForm& form) {
+    response = form.response();
   }
-  if (what == "roles" && parts.size() == 3) {
-    out.push_back('[');
-    for (std::size_t i = 0; i < guild.roles.size(); ++i) put(out, i == 0 ? "" : ",", guild.roles[i].json);
-    out.push_back(']');
-    return response;
-  }
-  if (what == "threads" && parts.size() == 4 && parts[3] == "active") {
-    put(out, R"({"threads":)");
-    put_threads(out, world, guild, true);
-    put(out, R"(,"members":[]})");
-    return response;
-  }
-  if (what == "members" && parts.size() == 3) return list_members(world, guild, query);
-  const bool member = what == "members" && parts.size() == 4;
-  const bool voice = what == "voice-states" && parts.size() == 4;
-  if (!member && !voice) return kNotFound;
-  const User* user = parts[3] == "@me" ? &world.self : world.find_user(id_of(parts[3]));
-  if (user == nullptr) return member ? unknown("User", 10013) : unknown("Voice State", 10065);
-  const auto index = user == &world.self ? kNone : static_cast<std::uint32_t>(user - world.users.data());
-  if (voice) {
-    for (const VoiceState& state : guild.voice_states) {
-      if (state.user != index) continue;
-      put_voice_state(out, world, guild, state, true);
-      return response;
-    }
-    return unknown("Voice State", 10065);
-  }
-  const Member* found = index == kNone ? nullptr : world.find_member(guild, index);
-  if (found == nullptr && index != kNone) return unknown("Member", 10007);
-  put_member(out, *user, found == nullptr ? self_member_json(guild) : found->json);
+  response.headers.insert(response.headers.end(), headers.begin(), headers.end());
   return response;
 }
 
-Response own_route(Gateway& gateway, const Request& request, std::string_view path) {
-  const auto from = [](Gateway::Answer answer) { return Response{answer.ok ? 200U : 400U, std::move(answer.text)}; };
-  const bool post = path == "send" || path == "fault";
-  if (post && request.method != "POST") return kMethodNotAllowed;
-  if (path == "send") return from(gateway.inject(request.body));
-  if (path == "fault") return from(gateway.fault(request.body));
-  if (request.method != "GET") return kMethodNotAllowed;
-  if (path == "truth") return {200, gateway.truth_json()};
-  if (path == "sessions") return {200, gateway.sessions_json()};
-  return kNotFound;
+Response answer_api(Gateway& gateway, const Request& request, const std::vector<std::string_view>& parts,
+                    std::string_view query, std::string& pattern) {
+  if (request.user_agent.empty() ||
+      (gateway.options.rest_limits == "strict" && !request.user_agent.starts_with("DiscordBot ("))) {
+    return {403, R"({"message":"internal network error","code":40333})"};
+  }
+  const Entry* found = nullptr;
+  bool other_method = false;
+  for (const Entry& entry : table()) {
+    if (!fits(entry, parts)) continue;
+    other_method = true;
+    if (entry.route.method != request.method) continue;
+    found = &entry;
+    break;
+  }
+  constexpr std::string_view kScheme = "Bot ";
+  const std::string_view authorization = request.authorization;
+  const bool bot = authorization.starts_with(kScheme) && gateway.token_ok(authorization.substr(kScheme.size()));
+  if ((found == nullptr || !found->route.open) && !bot) return unauthorized();
+  if (found == nullptr) {
+    return other_method ? Response{405, R"({"message":"405: Method Not Allowed","code":0})"} : kNotFound;
+  }
+  pattern = found->route.pattern;
+  return carry_out(gateway, request, *found, parts, query);
 }
 
 }  // namespace
 
 Response handle(Gateway& gateway, const Request& request) {
-  std::string_view target = request.target;
+  const std::string_view target = request.target;
   const std::size_t mark = std::min(target.find('?'), target.size());
   const std::string_view query = target.substr(std::min(mark + 1, target.size()));
-  std::string_view path = target.substr(0, mark);
-  if (path.starts_with("/_sim/")) return own_route(gateway, request, path.substr(6));
+  const std::string_view path = target.substr(0, mark);
+  if (path.starts_with("/_sim/")) return handle_control(gateway, request, path.substr(6), query);
 
   std::vector<std::string_view> parts = split(path);
+  if (parts.size() == 4 && parts[0] == "attachments") {
+    const File* file = gateway.rest.find_file(std::strtoull(std::string(parts[2]).c_str(), nullptr, 10));
+    if (file == nullptr) return {404, "This content is no longer available.", "text/plain"};
+    return {200, file->content, file->content_type};
+  }
   if (parts.empty() || parts.front() != "api") return kNotFound;
   parts.erase(parts.begin());
-  if (!parts.empty() && parts.front().starts_with('v') && id_of(parts.front().substr(1)) != 0) {
+  if (!parts.empty() && parts.front().size() > 1 && parts.front()[0] == 'v' && parts.front()[1] >= '0' &&
+      parts.front()[1] <= '9') {
     if (parts.front() != "v10" && parts.front() != "v9") {
       return {400, R"({"message":"Invalid API version","code":50041})"};
     }
     parts.erase(parts.begin());
   }
-  const World& world = gateway.world;
-  if (parts.size() == 1 && parts[0] == "gateway") {
-    return request.method == "GET" ? Response{200, fmt::format(R"({{"url":"{}"}})", gateway.url)} : kMethodNotAllowed;
-  }
-  constexpr std::string_view kScheme = "Bot ";
-  const std::string_view authorization = request.authorization;
-  if (!authorization.starts_with(kScheme) || !gateway.token_ok(authorization.substr(kScheme.size()))) {
-    return {401, R"({"message":"401: Unauthorized","code":0})"};
-  }
-  const bool known = !parts.empty() && (parts[0] == "gateway" || parts[0] == "users" || parts[0] == "applications" ||
-                                        parts[0] == "oauth2" || parts[0] == "guilds" || parts[0] == "channels");
-  if (!known || parts.size() < 2) return kNotFound;
-  if (request.method != "GET") return kNotFound;
+  std::string below;
+  for (const std::string_view part : parts) below.append("/").append(part);
 
-  if (parts[0] == "gateway" && parts[1] == "bot" && parts.size() == 2) return gateway_bot(gateway);
-  if (parts[0] == "users" && parts.size() == 2) {
-    const User* user = parts[1] == "@me" ? &world.self : world.find_user(id_of(parts[1]));
-    return user == nullptr ? unknown("User", 10013) : Response{200, user->json};
-  }
-  if (parts[0] == "users" && parts[1] == "@me" && parts.size() == 3 && parts[2] == "guilds") {
-    const std::uint64_t limit = std::clamp<std::uint64_t>(query_number(query, "limit", 200), 1, 200);
-    const Snowflake after = query_number(query, "after", 0);
-    std::vector<const Guild*> sorted;
-    for (const Guild& guild : world.guilds) {
-      if (guild.id > after) sorted.push_back(&guild);
+  const std::int64_t now = gateway.now();
+  if (gateway.limits.banned(now)) return gateway.limits.ban_page(now);
+  const auto fault = gateway.rest_faults.take(request.method, below);
+  using Kind = RestFault::Kind;
+  std::string pattern = below;
+  Response response;
+  if (fault && fault->kind == Kind::kLimit) {
+    ++gateway.rest.limited[fault->scope];
+    // Headers of a bucket with room: what a limit on the resource looks like.
+    RateLimits::Headers headers;
+    if (fault->scope == "shared") {
+      headers = {{"X-RateLimit-Limit", "10"}, {"X-RateLimit-Remaining", "9"}, {"X-RateLimit-Reset-After", "1.000"}};
     }
-    std::sort(sorted.begin(), sorted.end(), [](const Guild* a, const Guild* b) { return a->id < b->id; });
-    Response response{200, "["};
-    for (std::size_t i = 0; i < std::min<std::size_t>(limit, sorted.size()); ++i) {
-      put(response.body, i == 0 ? "" : ",", R"({"id":")", sorted[i]->id, R"(","name":)");
-      put_string(response.body, sorted[i]->name);
-      put(response.body, R"(,"icon":null,"banner":null,"owner":false,"permissions":"2222085186699841","features":[]})");
-    }
-    response.body.push_back(']');
-    return response;
+    response = RateLimits::response({fault->scope, fault->length_ms}, std::move(headers));
+  } else if (fault && !fault->after && (fault->kind == Kind::kError || fault->kind == Kind::kReset)) {
+    response = html_error(fault->status);
+  } else {
+    response = answer_api(gateway, request, parts, query, pattern);
+    if (fault && fault->after && fault->kind == Kind::kError) response = html_error(fault->status);
   }
-  if (parts[0] == "applications" && parts[1] == "@me" && parts.size() == 2) return application(gateway, false);
-  if (parts[0] == "oauth2" && parts.size() == 3 && parts[1] == "applications" && parts[2] == "@me") {
-    return application(gateway, true);
+  if (fault) {
+    response.reset = fault->kind == Kind::kReset;
+    response.close_after = fault->kind == Kind::kClose;
+    if (fault->kind == Kind::kSlow) response.delay_ms = fault->length_ms;
   }
-  if (parts[0] == "guilds") {
-    const Guild* guild = world.find_guild(id_of(parts[1]));
-    return guild == nullptr ? unknown("Guild", 10004) : guild_route(world, *guild, parts, query);
+
+  RestState::Logged logged{wall_clock_ms(), request.method, below, response.status, 0, percent_decode(request.reason)};
+  if (response.status >= 400) {
+    if (const auto body = parse_json(response.body))
+      logged.code = static_cast<int>(number_at(*body, "code").value_or(0));
   }
-  if (parts[0] == "channels" && parts.size() == 2) {
-    const Channel* channel = world.find_channel(id_of(parts[1]));
-    if (channel == nullptr) return unknown("Channel", 10003);
-    Response response;
-    put_channel(response.body, world, static_cast<std::uint32_t>(channel - world.channels.data()), true);
-    return response;
+  gateway.rest.log(std::move(logged), pattern);
+  const bool shared =
+      response.status == 429 && std::any_of(response.headers.begin(), response.headers.end(),
+                                            [](const auto& header) { return header.second == "shared"; });
+  if (response.status == 401 || response.status == 403 || (response.status == 429 && !shared)) {
+    gateway.limits.invalid(now);
   }
-  return kNotFound;
+  return response;
 }
 
 }  // namespace trellis::sim

@@ -129,7 +129,9 @@ void Schedule::run(Gateway& gateway, std::int64_t now_ms) {
   for (Entry& entry : entries_) {
     if (entry.due_ms < 0 || now_ms < entry.due_ms) continue;
     entry.due_ms = entry.every_ms > 0 ? now_ms + wait(entry) : -1;
-    const Gateway::Answer answer = entry.what == "fault" ? gateway.fault(entry.body) : gateway.inject(entry.body);
+    const Gateway::Answer answer = entry.what == "fault"  ? gateway.fault(entry.body)
+                                   : entry.what == "send" ? gateway.inject(entry.body)
+                                                          : gateway.interact(entry.body);
     if (!answer.ok) gateway.log(fmt::format("{}: {}", entry.where, answer.text));
   }
 }

@@ -48,7 +48,11 @@ std::string query_value(std::string_view target, std::string_view key) {
 class Connection final : public Link, public std::enable_shared_from_this<Connection> {
  public:
   Connection(Gateway& gateway, tcp::socket socket, asio::ssl::context* tls, bool resume_port)
-      : gateway_(gateway), socket_(std::move(socket)), resume_port_(resume_port), reader_(kClientFrameLimit) {
+      : gateway_(gateway),
+        socket_(std::move(socket)),
+        delay_(socket_.get_executor()),
+        resume_port_(resume_port),
+        reader_(kClientFrameLimit) {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
     // What the kernel holds is beyond recall when a connection is cut, so keep it small.
@@ -114,27 +118,38 @@ class Connection final : public Link, public std::enable_shared_from_this<Connec
     request.method = std::string(message.method_string());
     request.target = target;
     request.authorization = std::string(message[http::field::authorization]);
-    request.body = message.body();
+    request.content_type = std::string(message[http::field::content_type]);
+    request.user_agent = std::string(message[http::field::user_agent]);
+    request.reason = std::string(message["X-Audit-Log-Reason"]);
+    request.body = std::move(parser_->get().body());
     Response answer;
     if (resume_port_)
       answer = {404, R"({"message":"404: Not Found","code":0})"};
     else
       answer = handle(gateway_, request);
-    respond(answer, message.keep_alive());
+    const bool keep_alive = message.keep_alive();
+    if (answer.reset) return drop();
+    if (answer.delay_ms == 0) return respond(answer, keep_alive);
+    delay_.expires_after(std::chrono::milliseconds(answer.delay_ms));
+    delay_.async_wait([self = shared_from_this(), answer, keep_alive](error_code error) {
+      if (!error) self->respond(answer, keep_alive);
+    });
   }
 
   void respond(const Response& answer, bool keep_alive) {
     auto response = std::make_shared<http::response<http::string_body>>(static_cast<http::status>(answer.status), 11);
     response->set(http::field::server, "trellis-sim");
-    response->set(http::field::content_type, "application/json");
+    if (answer.status != 204) response->set(http::field::content_type, answer.content_type);
+    for (const auto& [name, value] : answer.headers) response->set(name, value);
     response->keep_alive(keep_alive);
     response->body() = answer.body;
     response->prepare_payload();
+    const bool close_after = answer.close_after;
     with_stream([&](auto& stream) {
       http::async_write(stream, *response,
-                        [self = shared_from_this(), response, keep_alive](error_code error, std::size_t) {
+                        [self = shared_from_this(), response, keep_alive, close_after](error_code error, std::size_t) {
                           if (error) return;
-                          if (keep_alive) return self->read_request();
+                          if (keep_alive && !close_after) return self->read_request();
                           error_code ignored;
                           self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
                         });
@@ -254,6 +269,7 @@ class Connection final : public Link, public std::enable_shared_from_this<Connec
   Gateway& gateway_;
   tcp::socket socket_;
   std::optional<asio::ssl::stream<tcp::socket&>> tls_;
+  asio::steady_timer delay_;
   bool resume_port_;
   boost::beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -283,6 +299,7 @@ class Server {
     listen(resume_acceptor_, options.resume_port);
     const auto port = acceptor_.local_endpoint().port();
     const char* secure = options.tls ? "s" : "";
+    gateway_.http_url = fmt::format("http{}://127.0.0.1:{}", secure, port);
     gateway_.url = fmt::format("ws{}://127.0.0.1:{}", secure, port);
     gateway_.resume_url = fmt::format("ws{}://127.0.0.1:{}", secure, resume_acceptor_.local_endpoint().port());
     accept(acceptor_, false);

@@ -212,6 +212,12 @@ Message* Stream::any_recent() {
   return message.id == 0 ? nullptr : &message;
 }
 
+void Stream::forget(std::uint32_t channel, Snowflake id) {
+  for (Message& message : recent_) {
+    if (message.channel == channel && (id == 0 || message.id == id)) message.id = 0;
+  }
+}
+
 bool Stream::change_voice(std::int64_t now_ms) {
   Guild& guild = any_guild();
   const std::uint32_t roll = random_.below(100);
@@ -298,6 +304,7 @@ bool Stream::step(std::int64_t now_ms) {
       if (message == nullptr || !wanted(kMessages)) return false;
       const Message gone = *message;
       message->id = 0;
+      if (!world_.messages.empty()) world_.messages.erase(world_.channels[gone.channel].id, gone.id);
       return emit("MESSAGE_DELETE", kMessages, now_ms, [&](std::string& out) {
         put(out, R"({"id":")", gone.id, R"(","channel_id":")", world_.channels[gone.channel].id, R"(","guild_id":")",
             world_.guilds[gone.guild].id, R"("})");

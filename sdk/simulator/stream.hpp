@@ -44,6 +44,11 @@ class Stream {
   std::uint64_t quota() const { return quota_; }
   bool blasting() const { return !blast_.empty(); }
 
+  /// Messages sent lately that were not deleted; those with id 0 are empty places.
+  const std::vector<Message>& recent() const { return recent_; }
+  /// Deleted by somebody else: no edits and reactions follow. `id` 0 means all of the channel.
+  void forget(std::uint32_t channel, Snowflake id);
+
   /// The n-th message of a blast from here, as it would be sent now: for compressing ahead.
   void put_blast_ahead(std::string& out, const Session& session, std::uint64_t ahead) const;
   /// Gives the next `count` blast messages to the sessions.

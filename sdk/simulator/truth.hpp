@@ -24,6 +24,11 @@ class Truth {
   /// A dispatch given to /_sim/send went out: draws from its JSON what the stream's own events note directly.
   void injected(std::string_view type, std::string_view d);
 
+  /// The thread belonged to that channel, also after it is gone.
+  void parent(Snowflake thread, Snowflake channel) {
+    injected_parents_[std::to_string(thread)] = std::to_string(channel);
+  }
+
   /// The whole account; `sessions` is the JSON array to put in.
   std::string json(std::string_view sessions) const;
 

@@ -157,7 +157,7 @@ std::string World::member_json(Random& random, const Guild& guild, std::int64_t 
   std::string json = R"({"roles":[)";
   bool comma = false;
   for (std::size_t i = 1; i < guild.roles.size(); ++i) {
-    if (!random.chance(0.35)) continue;
+    if (guild.roles[i].managed || !random.chance(0.35)) continue;
     put(json, comma ? ",\"" : "\"", guild.roles[i].id, '"');
     comma = true;
   }
@@ -252,6 +252,21 @@ void World::build_guild(Random& random, std::uint32_t index) {
         R"(},"color":)", color, '}');
     guild.roles.push_back(std::move(role));
   }
+  // The bot's own role comes with it, above all others.
+  Role own;
+  own.id = new_id(guild.joined_ms);
+  own.managed = true;
+  put(own.json, R"({"version":1,"unicode_emoji":null,"tags":{"bot_id":")", self.id, R"("},"position":)",
+      options.roles + 1, R"(,"permissions":")", options.bot_permissions,
+      R"(","name":"trellis","mentionable":false,"managed":true,"id":")", own.id,
+      R"(","icon":null,"hoist":false,"flags":0,"colors":{"tertiary_color":null,"secondary_color":null,)",
+      R"("primary_color":0},"color":0})");
+  put(guild.self_member, R"({"roles":[")", own.id,
+      R"("],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":")");
+  put_time(guild.self_member, guild.joined_ms);
+  put(guild.self_member,
+      R"(","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"avatar":null})");
+  guild.roles.push_back(std::move(own));
   for (std::uint32_t i = 0; i < 3; ++i) {
     Emoji emoji;
     emoji.id = new_id(created + kDayMs);

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "clock.hpp"
+#include "messages.hpp"
 #include "options.hpp"
 #include "random.hpp"
 
@@ -51,14 +53,16 @@ struct Channel {
   std::uint32_t guild = 0;
   std::uint32_t parent = kNone;  ///< index of the category, or of a thread's channel
   std::uint32_t position = 0;
-  std::uint32_t owner = kNone;  ///< user who made the thread
+  std::uint32_t owner = kNone;  ///< user who made the thread; kNone: the bot
   std::string name;
   Snowflake last_message = 0;
   std::int64_t created_ms = 0;
+  std::shared_ptr<const boost::json::object> changes;  ///< fields that differ from what the above makes; null: none
 };
 
 struct Role {
   Snowflake id = 0;
+  bool managed = false;  ///< the bot's own
   std::string json;
 };
 
@@ -73,6 +77,8 @@ struct VoiceState {
   std::uint32_t channel = 0;
   bool self_mute = false;
   bool self_deaf = false;
+  bool mute = false;  ///< by the server
+  bool deaf = false;
   std::string session;
 };
 
@@ -86,6 +92,7 @@ struct Guild {
   std::vector<std::uint32_t> threads;
   std::vector<std::uint32_t> writable;  ///< where messages are written: text, news, voice, stage, threads
   std::vector<std::uint32_t> voice;
+  std::string self_member;      ///< membership of the bot that logs in, without `user`
   std::vector<Member> members;  ///< the bots first; they never leave
   std::vector<VoiceState> voice_states;
   Snowflake webhook = 0;
@@ -108,6 +115,7 @@ class World {
   std::vector<User> users;
   std::vector<Guild> guilds;
   std::vector<Channel> channels;
+  MessageStore messages;
   std::vector<std::string> contents;  ///< message texts, JSON-escaped, without quotes
   std::int64_t start_ms = 0;          ///< earliest time of the stream
   std::int64_t span_ms = 0;           ///< 0: real time
@@ -118,6 +126,16 @@ class World {
   std::string member_json(Random& random, const Guild& guild, std::int64_t joined_ms, bool with_nick) const;
   std::uint32_t add_thread(Random& random, std::uint32_t guild, Snowflake id, std::int64_t created_ms);
 
+  std::uint32_t add_channel(std::uint32_t guild, ChannelKind kind, std::uint32_t parent, std::string name, Snowflake id,
+                            std::int64_t created_ms);
+  void remove_channel(std::uint32_t channel);
+  void remove_member(Guild& guild, std::uint32_t user);
+  /// Is it a channel that its server cannot lose?
+  bool needed(std::uint32_t channel) const;
+
+  std::uint32_t index_of(const Channel& channel) const;
+  /// kNone for the bot itself.
+  std::uint32_t index_of(const User& user) const;
   const Guild* find_guild(Snowflake id) const;
   Guild* find_guild(Snowflake id);
   const Channel* find_channel(Snowflake id) const;
@@ -132,8 +150,6 @@ class World {
  private:
   Snowflake new_id(std::int64_t created_ms) { return snowflake_at(created_ms) | (++ids_ & 0x3FFFFF); }
   void build_guild(Random& random, std::uint32_t index);
-  std::uint32_t add_channel(std::uint32_t guild, ChannelKind kind, std::uint32_t parent, std::string name, Snowflake id,
-                            std::int64_t created_ms);
   void build_contents(Random& random);
 
   std::uint64_t ids_ = 0;
