@@ -61,11 +61,11 @@ int main(int argc, char** argv) {
     Journal journal({.folder = std::filesystem::path(folder) / "journal", .keep_us = 0}, Stream{});
     Cache cache;
     GatewayFilter filter;
+    filter.intents = 1 | 1u << 9;
     filter.wanted[event_type("MESSAGE_CREATE")] = true;
     for (const auto type : {"READY", "GUILD_CREATE"}) filter.wanted[event_type(type)] = true;
     ShardOptions options;
     options.token = token;
-    options.intents = 1 | 1u << 9;
     options.gateway_url = (tls ? "wss://localhost:" : "ws://127.0.0.1:") + port;
     options.ca_file = ca;
     options.zlib_stream = zlib;

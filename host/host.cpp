@@ -28,12 +28,6 @@ std::string host_name() {
   return fmt::format("{} (process {})", name, ::getpid());
 }
 
-std::uint64_t default_budget(const std::filesystem::path& folder) {
-  std::error_code error;
-  const auto space = std::filesystem::space(folder, error);
-  return error ? 8ull << 30 : std::min<std::uint64_t>(8ull << 30, space.available / 4);
-}
-
 std::uint64_t random_number() {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number)
@@ -126,6 +120,13 @@ void Host::Impl::start() {
   };
   watchdog = std::make_unique<Watchdog>(config.handler.soft_limit, config.handler.hard_limit);
   lanes.watchdog = watchdog.get();
+  lanes.before_commit = [this] {
+    try {
+      host_namespace->store_sessions();
+    } catch (const StoreError& error) {  // whatever it is, the plugin's rows are not its reason
+      throw StoreError(StoreError::Kind::Away, error.sqlstate(), error.what());
+    }
+  };
   lanes.crashed_events = [this](const std::string& plugin) { return crashes->events(plugin); };
   services.find_table = find_abi_table;
   services.now_us = wall_clock_us;
@@ -166,113 +167,29 @@ void Host::Impl::start() {
                "a plugin is switched off by an earlier `trellis ctl plugin disable`; `enable --forget` clears that",
                {{"plugin", override.plugin}});
   }
-  std::vector<PluginConfig> enabled;
+  std::vector<PluginConfig> starting;
+  std::vector<std::string> switched_on;
   std::set<std::string> left_out;
   for (const PluginConfig& plugin : plugin_configs) {
     const auto found = overrides.find(plugin.id);
-    if ((found == overrides.end() || found->second) && may_start(plugin))
-      enabled.push_back(plugin);
+    const bool on = found == overrides.end() || found->second;
+    if (on) switched_on.push_back(plugin.id);
+    if (on && may_start(plugin))
+      starting.push_back(plugin);
     else
       left_out.insert(plugin.id);
   }
-  manager->load(enabled, std::move(left_out));
+  enabled = std::make_unique<EnabledPlugins>(*store, *host_namespace, *manager);
+  enabled->begin(switched_on);
+  manager->load(starting, std::move(left_out));
   if (plugin_configs.empty()) log_warn("host", "no plugin is enabled; enable one in plugins.conf");
   manager->on_needs_changed([this] { needs_changed(); });
   needs_changed();
-  intents = manager->needs().intents;
   log_info("host", "started",
            {{"store", store->printable_url()},
             {"state", state->path().string()},
-            {"intents", fmt::format("{}", fmt::join(intent_names(intents), " "))}});
+            {"intents", fmt::format("{}", fmt::join(intent_names(filter.intents), " "))}});
   maintenance = std::thread([this] { keep_going(); });
-}
-
-/// The filter is the union over all plugins and the cache; no shard connects before it is known.
-void Host::Impl::needs_changed() {
-  const GatewayNeeds needs = manager->needs();
-  cache.keep_voice_states(needs.voice_states);
-  cache.keep_member_counts(needs.member_counts);
-  bool changed = false;
-  for (std::uint32_t type = 1; type < kEventTypesMax; ++type) {
-    const bool wanted = needs.types.contains(type) || cache.wants(type);
-    changed = filter.wanted[type].exchange(wanted) != wanted || changed;
-  }
-  std::lock_guard lock(lines_mutex);
-  if (changed)
-    for (const Line& line : lines)
-      if (line.shard) boost::asio::post(io, [shard = line.shard.get()] { shard->filter_changed(); });
-  if (intents != 0 && (needs.intents & ~intents) != 0)
-    log_warn("host", "a plugin needs intents that the running session does not have; they come with the next start",
-             {{"intents", fmt::format("{}", fmt::join(intent_names(needs.intents & ~intents), " "))}});
-}
-
-bool Host::Impl::connect_gateway() {
-  std::chrono::milliseconds delay{1000};
-  while (!gateway) {
-    try {
-      gateway = get_gateway_bot(*rest);
-    } catch (const DiscordError& error) {
-      if (!error.may_retry()) throw;
-      log_error("discord", error.what(), {{"again_in_s", delay.count() / 1000}});
-      if (wait_for_stop(delay)) return false;
-      delay = std::min(delay * 2, std::chrono::milliseconds(60'000));
-    }
-  }
-  std::uint32_t shards = gateway->shards;
-  if (config.discord.shards != "auto") shards = static_cast<std::uint32_t>(std::stoul(config.discord.shards));
-  log_info("discord", "gateway found",
-           {{"url", gateway->url}, {"shards", shards}, {"identifies_left", gateway->session_remaining}});
-  const std::uint64_t budget = (config.journal.budget ? config.journal.budget : default_budget(state->path())) / shards;
-  std::filesystem::create_directories(state->cache());
-  for (std::uint32_t id = 0; id < shards; ++id) {
-    const Stream stream{id, shards};
-    Line line;
-    JournalOptions options;
-    options.folder = state->journal(id, shards);
-    options.segment_bytes = config.journal.segment;
-    options.budget_bytes = budget;
-    options.keep_us = config.journal.keep.count();
-    options.reserve_bytes = config.journal.reserve;
-    line.journal = std::make_unique<Journal>(options, stream);
-    std::string why;
-    const Position snapshot = cache.load(stream, state->cache(), why);
-    if (!why.empty() && line.journal->tail().value != 0)
-      log_warn("cache", "the snapshot cannot be used", {{"shard", id}, {"because", why}});
-    const auto reader = line.journal->read_after(snapshot);
-    while (const Record* record = reader->next())
-      if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
-    manager->attach(*line.journal);
-    ShardOptions shard;
-    shard.stream = stream;
-    shard.token = config.discord.token;
-    shard.intents = intents;
-    shard.gateway_url = gateway->url;
-    shard.ca_file = config.discord.ca_file.string();
-    shard.zlib_stream = config.discord.compress == "zlib-stream";
-    Shard::Hooks hooks;
-    hooks.on_session = [this, stream](const Session& session) {
-      epoch_floor = std::max(epoch_floor.load(), session.epoch);
-      host_namespace->save_session(stream, session);
-    };
-    hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
-    hooks.on_fatal = [this](int code, const std::string& text) {
-      ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
-    };
-    line.shard =
-        std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
-    std::lock_guard lock(lines_mutex);
-    lines.push_back(std::move(line));
-  }
-  scheduler->look_again();  // a snapshot may have made the cache whole
-  for (std::uint32_t id = 0; id < shards; ++id) {
-    // One IDENTIFY per 5 s and bucket (Discord docs, Gateway: Rate Limiting); those with a session to resume need none,
-    // but waiting does not hurt them.
-    boost::asio::post(io, [this, id] { lines[id].shard->start(); });
-    if ((id + 1) % std::max(gateway->max_concurrency, 1u) == 0 && id + 1 < shards &&
-        wait_for_stop(std::chrono::milliseconds(5200)))
-      return false;
-  }
-  return true;
 }
 
 void Host::Impl::keep_going() {
@@ -282,9 +199,18 @@ void Host::Impl::keep_going() {
        release = Clock::now() + kReleaseEvery;
   while (!wait_for_stop(sync_every)) {
     std::vector<Journal*> journals;
+    std::vector<std::pair<Journal*, SegmentRelease*>> releases;
     {
       std::lock_guard lock(lines_mutex);
-      for (const Line& line : lines) journals.push_back(line.journal.get());
+      for (const Line& line : lines) {
+        journals.push_back(line.journal.get());
+        releases.emplace_back(line.journal.get(), line.release.get());
+      }
+    }
+    try {
+      host_namespace->store_sessions();
+    } catch (const StoreError&) {
+      // Before the next commit of any plugin it is tried again, and said there.
     }
     for (Journal* journal : journals)
       if (const auto error = journal->sync())
@@ -292,9 +218,12 @@ void Host::Impl::keep_going() {
     const auto now = Clock::now();
     if (now >= release) {
       release = now + kReleaseEvery;
-      for (Journal* journal : journals) {
-        journal->release(manager->passed_by_all(journal->stream(), true));
-        cache.forget_gone(journal->stream(), manager->passed_by_all(journal->stream(), false));
+      enabled->look_again();
+      for (const auto& [journal, segments] : releases) {
+        std::vector<Standing> standings;
+        if (!enabled->standings(journal->stream(), standings)) continue;
+        segments->release(standings);
+        cache.forget_gone(journal->stream(), segments->passed());
       }
     }
     if (now >= snapshot) {

@@ -37,6 +37,7 @@ constexpr std::string_view kHelp =
     "trellis ctl plugin disable NAME\n"
     "trellis ctl plugin enable|disable NAME --forget   plugins.conf decides again\n"
     "trellis ctl plugin release NAME        ends the quarantine of a plugin that crashed the host, and loads it\n"
+    "trellis ctl gateway reidentify         a new session, so that new intents take effect; every plugin gets a Gap\n"
     "trellis ctl call PLUGIN METHOD [JSON]  calls a method with an object of arguments\n"
     "trellis ctl methods PLUGIN             what it can be called with\n"
     "trellis ctl jobs                       schedules and runs\n"
@@ -73,6 +74,10 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
     if (first == "help") return {kExitOk, std::string(kHelp), ""};
     if (first == "status") return control_status(words.size() > 1 && words[1] == "--json");
     if (first == "plugin") return control_plugin(words);
+    if (first == "gateway") {
+      if (words.size() == 2 && words[1] == "reidentify") return {kExitOk, begin_anew(), ""};
+      return refuse("say what: trellis ctl gateway reidentify", kExitUsage);
+    }
     if (first == "call") return control_call(words);
     if (first == "dead") return control_dead(words);
     if (first == "methods" && words.size() == 2) {
@@ -102,7 +107,8 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
       ask_to_stop(kExitOk, "asked to end by trellis ctl");
       return {kExitOk, "stopping\n", ""};
     }
-    std::vector<std::string> known{"status", "plugin", "call", "methods", "jobs", "dead", "metrics", "stop", "help"};
+    std::vector<std::string> known{"status", "plugin", "gateway", "call", "methods",
+                                   "jobs",   "dead",   "metrics", "stop", "help"};
     const std::string near = nearest(first, known);
     return refuse(fmt::format("there is no `trellis ctl {}`{}; `trellis ctl help` lists what there is", first,
                               near.empty() ? "" : "; did you mean " + near + "?"),
@@ -134,6 +140,10 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
           shard.paused ? (journal.low_disk ? ", paused: the disk is nearly full" : ", paused: the journal is full")
                        : "",
           shard.last_error.empty() ? "" : ", last error: " + shard.last_error);
+      const auto intents = intent_names(shard.intents);
+      const auto cut_loose = line.release->cut_loose();
+      if (!cut_loose.empty())
+        text += fmt::format("  cut loose, too far behind for the journal to be kept: {}\n", fmt::join(cut_loose, ", "));
       shards.push_back(json::object{{"shard", stream.id},
                                     {"shards", stream.count},
                                     {"state", name_of(shard.state)},
@@ -146,6 +156,8 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
                                     {"identifies", shard.identifies},
                                     {"reconnects", shard.reconnects},
                                     {"paused", shard.paused},
+                                    {"intents", json::array(intents.begin(), intents.end())},
+                                    {"cut_loose", json::array(cut_loose.begin(), cut_loose.end())},
                                     {"last_error", shard.last_error},
                                     {"journal_bytes", journal.bytes},
                                     {"tail", position_json(journal.tail)}});

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <set>
 
@@ -98,6 +99,7 @@ std::string plugin_text(const PluginStatus& plugin, const std::map<Stream, Posit
       writer.commits, writer.sync_commits, writer.errors, plugin.lane.failures, plugin.lane.dead_letters,
       plugin.lane.went_back, plugin.lane.requests);
   if (writer.store_away) text += "  the store is away: " + writer.store_error + "\n";
+  for (const Gap& gap : plugin.lane.gaps) text += fmt::format("  gap: {}\n", gap.text());
   if (!plugin.not_served.empty()) text += fmt::format("  not served yet: {}\n", fmt::join(plugin.not_served, ", "));
   return text;
 }
@@ -116,6 +118,13 @@ json::object plugin_json(const PluginStatus& plugin, const std::map<Stream, Posi
                                    {"lag_events", lag.events},
                                    {"lag_seconds", lag.seconds},
                                    {"behind", tail == tails.end() ? 0 : behind(tail->second, stream.committed)}});
+  }
+  json::array gaps;
+  for (const Gap& gap : plugin.lane.gaps) {
+    json::object one = json::parse(gap.json()).as_object();
+    one["open"] = gap.open();
+    one["shard"] = gap.stream.id;
+    gaps.push_back(std::move(one));
   }
   json::array not_served(plugin.not_served.begin(), plugin.not_served.end());
   json::array zombies;
@@ -142,6 +151,7 @@ json::object plugin_json(const PluginStatus& plugin, const std::map<Stream, Posi
           {"dead_letters", plugin.lane.dead_letters},
           {"went_back", plugin.lane.went_back},
           {"requests", plugin.lane.requests},
+          {"gaps", std::move(gaps)},
           {"not_served", std::move(not_served)},
           {"file", plugin.file},
           {"loaded_us", plugin.loaded_us},
@@ -278,7 +288,11 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
     }
     // Refused before anything is changed.
     const bool unloaded = manager->unload(name, std::chrono::steady_clock::now() + kUnloadTimeout, flags["--force"]);
-    if (what == "disable") host_namespace->set_override(name, false);
+    if (what == "disable") {
+      host_namespace->set_override(name, false);
+      enabled->switch_off(name);
+      needs_changed();
+    }
     if (!unloaded && what == "unload") return refuse("plugin " + name + " is not loaded");
     return {kExitOk, name + " is not loaded any more\n", ""};
   } catch (const std::invalid_argument& error) {

@@ -23,7 +23,9 @@
 #include "host.hpp"
 #include "journal/journal.hpp"
 #include "metrics/metrics.hpp"
+#include "plugins/enabled.hpp"
 #include "plugins/manager.hpp"
+#include "plugins/segment_release.hpp"
 #include "schedule/scheduler.hpp"
 #include "state/host_namespace.hpp"
 #include "state/state_folder.hpp"
@@ -35,15 +37,20 @@ struct Host::Impl {
 
   // host.cpp: life
   int run();
-  void start();            // throws what the exit code is made of
-  bool connect_gateway();  // false: stopped meanwhile
+  void start();  // throws what the exit code is made of
   void shut_down();
   void keep_going();  // the maintenance thread
-  void needs_changed();
   void ask_to_stop(int exit_code, std::string why);
   bool stop_asked() const;
   bool wait_for_stop(std::chrono::milliseconds);  // true: stop
   bool guilds_known() const;
+
+  // host_gateway.cpp
+  void needs_changed();
+  bool connect_gateway();  // false: stopped meanwhile
+  bool go_on_from_store(Journal&);
+  void say_which_intents_are_missing() const;
+  std::string begin_anew();
 
   // host_crash.cpp
   void note_last_crash();
@@ -93,13 +100,14 @@ struct Host::Impl {
   PluginServices services;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<PluginManager> manager;
+  std::unique_ptr<EnabledPlugins> enabled;
   std::shared_ptr<void> lane_metrics;
   std::unique_ptr<ControlServer> control_server;
 
   GatewayFilter filter;
-  std::uint64_t intents = 0;
   struct Line {  // one stream
     std::unique_ptr<Journal> journal;
+    std::unique_ptr<SegmentRelease> release;
     std::unique_ptr<Shard> shard;
   };
   mutable std::mutex lines_mutex;

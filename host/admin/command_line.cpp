@@ -100,6 +100,9 @@ po::options_description options_of(const std::string& command) {
     add("safe",
         "leave out every plugin whose file is not in the plugin folder that belongs to this program: plugins/ beside "
         "its folder, or lib/trellis/plugins; plugins.dir does not change what that is");
+    add("reidentify",
+        "begin a new gateway session although the last one could be resumed, so that new intents take effect: it costs "
+        "one IDENTIFY of the day's budget for each shard, and every plugin a Gap");
     add("supervise",
         "stay behind as a parent that starts the host again when it was killed by a signal or failed (exit code 1); "
         "not needed under systemd");
@@ -287,6 +290,7 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
   if (found.contains("plugins")) out.options.plugins = found["plugins"].as<std::string>();
   out.options.take_over = found.contains("take-over");
   out.options.safe = found.contains("safe");
+  out.options.reidentify = found.contains("reidentify");
   out.supervise = found.contains("supervise");
   out.check.strict = found.contains("strict");
   out.check.probe = !found.contains("no-probe");

@@ -49,11 +49,13 @@ class Supervisor {
   }
   ~Supervisor() { ::sigprocmask(SIG_SETMASK, &usual_, nullptr); }
 
-  int run(char** arguments) {
+  int run(std::vector<char*> arguments) {
     milliseconds delay{0};
     for (;;) {
       const auto began = Clock::now();
-      child_ = start(arguments, usual_);
+      child_ = start(arguments.data(), usual_);
+      // Asked for once: a host that failed must not cost another session each time.
+      std::erase_if(arguments, [](const char* word) { return word && std::strcmp(word, "--reidentify") == 0; });
       while (child_ > 0) wait_for_signal(nullptr);
       const bool again = WIFSIGNALED(status_) || WEXITSTATUS(status_) == kExitFailed;
       const int code = WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
@@ -106,7 +108,7 @@ int supervise(int argc, char** argv) {
   for (int i = 0; i < argc; ++i)
     if (i == 0 || std::strcmp(argv[i], "--supervise") != 0) arguments.push_back(argv[i]);
   arguments.push_back(nullptr);
-  return Supervisor().run(arguments.data());
+  return Supervisor().run(std::move(arguments));
 }
 
 }  // namespace trellis::host

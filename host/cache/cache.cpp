@@ -141,6 +141,22 @@ std::vector<GuildPtr> Cache::guilds() const {
 
 bool Cache::whole(Stream stream) const { return impl_->state(stream).whole.load(std::memory_order_acquire); }
 
+std::size_t Cache::guilds_awaited(Stream stream) const {
+  std::lock_guard lock(impl_->writing);
+  return impl_->state(stream).expected.size();
+}
+
+void Cache::stop_awaiting_guilds(Stream stream) {
+  Impl::StreamState& state = impl_->state(stream);
+  {
+    std::lock_guard lock(impl_->writing);
+    for (const std::uint64_t guild : state.expected) impl_->unavailable(state, guild);
+    state.expected.clear();
+    if (!state.ready || state.whole.exchange(true)) return;
+  }
+  if (impl_->on_whole) impl_->on_whole(stream);
+}
+
 void Cache::on_whole(std::function<void(Stream)> tell) {
   std::lock_guard lock(impl_->writing);
   impl_->on_whole = std::move(tell);

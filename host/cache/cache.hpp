@@ -65,6 +65,10 @@ class Cache {
   /// True when every guild that READY named for the stream has been seen (or was reported unavailable or left), or a
   /// snapshot was caught up.
   bool whole(Stream) const;
+  /// How many guilds that READY named have not been heard of.
+  std::size_t guilds_awaited(Stream) const;
+  /// [the shard's thread] They are in an outage: unavailable, and the stream is whole without them.
+  void stop_awaiting_guilds(Stream);
   /// Called on the shard's thread when a stream becomes whole.
   void on_whole(std::function<void(Stream)>);
   /// All lanes have passed this position of the stream: what was deleted before it may be forgotten.

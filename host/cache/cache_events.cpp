@@ -202,13 +202,17 @@ bool Cache::Impl::guild_delete(StreamState& state, const Record& record) {
   if (!fields || !fields->id) return false;
   const GuildPtr old = find_guild(fields->id).guild;
   if (fields->unavailable) {
-    auto guild = version_of(old, fields->id);
-    guild->unavailable = true;
-    publish(std::move(guild), state.stream);
+    unavailable(state, fields->id);
   } else if (old && old->gone == Position{}) {
     leave(state, old, record.position);
   }
   return heard_of(state, fields->id);
+}
+
+void Cache::Impl::unavailable(StreamState& state, std::uint64_t id) {
+  auto guild = version_of(find_guild(id).guild, id);
+  guild->unavailable = true;
+  publish(std::move(guild), state.stream);
 }
 
 void Cache::Impl::channel_upsert(StreamState& state, const Record& record) {

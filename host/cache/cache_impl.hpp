@@ -101,6 +101,7 @@ struct Cache::Impl {
   /// True when the stream became whole.
   bool change(StreamState&, Action, const Record&);
   bool heard_of(StreamState&, std::uint64_t guild);
+  void unavailable(StreamState&, std::uint64_t guild);
   bool ready(StreamState&, const Record&);
   bool guild_create(StreamState&, const Record&);
   void guild_update(const Record&);

@@ -39,6 +39,7 @@ struct Config {
   } state;
   struct JournalOptions {
     std::uint64_t segment = 64ull << 20, budget = 0;  // budget 0: min(8 GiB, a quarter of the free disk)
+    std::uint64_t max_lag = 0;                        // 0: half the budget
     std::uint64_t reserve = 256ull << 20;
     std::chrono::microseconds keep = std::chrono::minutes(10), sync = std::chrono::milliseconds(200);
   } journal;
@@ -78,6 +79,7 @@ struct CommandLine {
   std::map<std::string, std::string> environment;        // of the process; .env beside the config adds what is missing
   bool take_over = false;                                // run: --take-over
   bool safe = false;                                     // run: --safe
+  bool reidentify = false;                               // run: --reidentify
 };
 
 /// Defaults < trellis.conf < .env < TRELLIS_JOURNAL_BUDGET… < --set. Throws ConfigError with all complaints. Tells the

@@ -145,6 +145,11 @@ std::vector<Key> make_keys() {
   all.push_back(size(
       "journal.budget", &J::budget, 4ull << 20, 64ull << 40,
       "How much disk the journals may take. \"auto\": 8 GiB, or a quarter of the free disk if that is less.", true));
+  all.push_back(size("journal.max_lag", &J::max_lag, 1ull << 20, 64ull << 40,
+                     "How far a plugin may be behind while another one is not: beyond it, the journal is not kept for "
+                     "it any more, and "
+                     "it is told what it missed. \"auto\": half of journal.budget.",
+                     true));
   all.push_back(size("journal.reserve", &J::reserve, 0, 64ull << 40,
                      "Free disk that the journals leave to everything else; below it, reading from Discord pauses."));
   all.push_back(duration(

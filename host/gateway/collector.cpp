@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "gateway/intents.hpp"
 #include "journal/event_types.hpp"
 #include "log/log.hpp"
 
@@ -24,6 +25,11 @@ std::string text_of(const boost::json::object& object, std::string_view key) {
 
 }  // namespace
 
+std::string session_data(const Session& session) {
+  return boost::json::serialize(boost::json::object{
+      {"session_id", session.session_id}, {"resume_url", session.resume_url}, {"intents", session.intents}});
+}
+
 Collector::Collector(Stream stream, Journal& journal, Cache& cache, const GatewayFilter& filter,
                      const Shard::Hooks& hooks, std::string who)
     : stream_(stream),
@@ -44,10 +50,12 @@ Collector::Collector(Stream stream, Journal& journal, Cache& cache, const Gatewa
   }
   counters_.epoch = epoch_;
   counters_.seq = last_seq_;
+  counters_.intents = session_ ? session_->intents : 0;
 }
 
 void Collector::drop_session() {
   session_.reset();
+  counters_.intents = 0;
   epoch_ = 0;
   last_seq_ = 0;
 }
@@ -122,13 +130,16 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
     return {kind};
   }
   filtered_in_a_row_ = 0;
-  if (!interaction) cache_.apply(stream_, record);
+  if (interaction) return {kind};
+  cache_.apply(stream_, record);
+  note_caught_up();
   return {kind};
 }
 
 void Collector::begin_session(std::string_view ready, std::int64_t now_us) {
   const std::uint32_t seen = hooks_.last_epoch ? hooks_.last_epoch() : 0;
   Session session;
+  session.intents = identified_;
   session.epoch = std::max({seen + 1, journal_.last().epoch() + 1, static_cast<std::uint32_t>(now_us / 1'000'000)});
   boost::json::error_code error;
   const auto parsed = boost::json::parse(boost::json::string_view(ready.data(), ready.size()), error);
@@ -139,22 +150,15 @@ void Collector::begin_session(std::string_view ready, std::int64_t now_us) {
   if (session.session_id.empty()) {
     log_warn(who_, "READY names no session_id: this session cannot be resumed");
   }
-  if (hooks_.on_session) {
-    try {
-      hooks_.on_session(session);
-    } catch (const std::exception& failure) {
-      // The epoch holds the Unix seconds of now and is in the journal in a moment: it will not be used twice.
-      log_error(who_, "the new session could not be stored", {{"error", failure.what()}});
-    }
-  }
-  const std::string data = boost::json::serialize(
-      boost::json::object{{"session_id", session.session_id}, {"resume_url", session.resume_url}});
+  if (hooks_.on_session) hooks_.on_session(session);
+  const std::string data = session_data(session);
   Record record{.position = Position::of(session.epoch, 0), .kind = RecordKind::Session, .data = data};
   record.happened_us = record.received_us = now_us;
   journal_.append(record);
   epoch_ = session.epoch;
   filtered_in_a_row_ = 0;
   counters_.epoch.store(epoch_, std::memory_order_relaxed);
+  counters_.intents.store(session.intents, std::memory_order_relaxed);
   session_ = std::move(session);
   filter_written_.clear();
   note_filter();
@@ -165,7 +169,13 @@ void Collector::note_skipped() {
   if (epoch_ == 0) return;
   const Position here = Position::of(epoch_, last_seq_);
   if (here <= journal_.last()) return;
-  journal_.append(Record{.position = here, .kind = RecordKind::Skip});
+  journal_.append(Record{.position = here, .kind = RecordKind::Skip, .received_us = counters_.last_dispatch_us});
+}
+
+void Collector::note_caught_up() {
+  if (epoch_ == 0 || journal_.caught_up() == epoch_ || journal_.last().epoch() != epoch_ || !cache_.whole(stream_))
+    return;
+  journal_.append(Record{.kind = RecordKind::CaughtUp, .received_us = counters_.last_dispatch_us});
 }
 
 void Collector::note_filter() {
@@ -173,12 +183,18 @@ void Collector::note_filter() {
   for (std::uint32_t type = 1; type < kEventTypesMax; ++type) {
     if (!filter_.wanted[type].load(std::memory_order_relaxed)) continue;
     const std::string_view name = event_name(type);
+    // What the session's intents do not bring is not collected, whoever wants it.
+    const std::uint64_t needs = session_ && session_->intents ? intents_for(name, true) : 0;
+    if (needs != 0 && (needs & session_->intents) == 0) continue;
     names.emplace_back(boost::json::string_view(name.data(), name.size()));
   }
   std::string data = boost::json::serialize(names);
   if (data == filter_written_ || journal_.last() == Position{}) return;
   note_skipped();
-  journal_.append(Record{.position = journal_.last(), .kind = RecordKind::Filter, .data = data});
+  journal_.append(Record{.position = journal_.last(),
+                         .kind = RecordKind::Filter,
+                         .received_us = counters_.last_dispatch_us,
+                         .data = data});
   filter_written_ = std::move(data);
 }
 

@@ -24,6 +24,7 @@ class Collector {
     std::atomic<std::uint64_t> dispatches{0}, filtered{0}, repeats{0}, malformed{0};
     std::atomic<std::int64_t> last_dispatch_us{0};
     std::atomic<std::uint32_t> seq{0}, epoch{0};
+    std::atomic<std::uint64_t> intents{0};
   };
 
   enum class Kind {
@@ -52,6 +53,8 @@ class Collector {
   /// The session that can be resumed; none: identify.
   const std::optional<Session>& session() const { return session_; }
   void drop_session();
+  /// The next session is asked for with these intents.
+  void identified(std::uint64_t intents) { identified_ = intents; }
   /// Latest s received in this session, filtered ones too: for heartbeats. 0: none.
   std::uint32_t last_seq() const { return last_seq_; }
 
@@ -59,6 +62,8 @@ class Collector {
   void note_skipped();
   /// Writes down what is collected, when it changed since the last time.
   void note_filter();
+  /// When all guilds of this session have been heard of and that is not written down yet.
+  void note_caught_up();
 
   /// Gives back memory that large payloads took.
   void trim() { hot_fields_.trim(); }
@@ -79,6 +84,7 @@ class Collector {
   EnvelopeParser envelope_parser_;
   std::optional<Session> session_;
   std::uint32_t epoch_ = 0, last_seq_ = 0, filtered_in_a_row_ = 0;
+  std::uint64_t identified_ = 0;
   std::uint32_t ready_type_, resumed_type_, interaction_type_;
   std::string filter_written_;
   Counters counters_;

@@ -16,7 +16,8 @@ namespace trellis::host {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr int kOurCloseCode = 4200;     // not 1000 or 1001: the session stays
+constexpr int kOurCloseCode = 4200;  // not 1000 or 1001: the session stays
+constexpr int kEndOfSession = 1000;
 constexpr int kRoundsBeforeOthers = 4;  // full buffers in a row before timers and other shards have their turn
 
 std::string privileged_intents(std::uint64_t intents) {
@@ -53,6 +54,7 @@ asio::awaitable<void> Shard::Impl::life() {
       if (wait.count() > 0) co_await pause(wait);
     }
     if (stopping) break;
+    if (asked_anew) drop_session();
     co_await connection();
     if (stopping || !decide()) break;
     raise(reconnects);
@@ -69,6 +71,7 @@ void Shard::Impl::finished() {
   running = false;
   if (state != ShardState::Fatal) set_state(ShardState::Stopped);
   stop_timer.cancel();
+  guild_timer.cancel();
   for (auto& done : std::exchange(when_stopped, {})) asio::post(executor, std::move(done));
 }
 
@@ -190,7 +193,7 @@ asio::awaitable<void> Shard::Impl::make_room() {
 asio::awaitable<void> Shard::Impl::say_goodbye() {
   const bool answer_only = ended->why == End::Closed;
   if (ended->why != End::Lost) {
-    const int code = answer_only && ended->code >= 1000 ? ended->code : kOurCloseCode;
+    const int code = answer_only && ended->code >= 1000 ? ended->code : asked_anew ? kEndOfSession : kOurCloseCode;
     const char bytes_of_code[2] = {static_cast<char>(code >> 8), static_cast<char>(code)};
     send_frame(8, {bytes_of_code, 2});
   }
@@ -255,7 +258,7 @@ bool Shard::Impl::decide() {
         case AfterClose::Stop: {
           std::string remedy(code.remedy);
           if (e.code == 4014) {
-            const std::string names = privileged_intents(options.intents);
+            const std::string names = privileged_intents(filter.intents);
             remedy = fmt::format(
                 "The enabled plugins need privileged intents that the bot was not given. Switch on {} at "
                 "https://discord.com/developers/applications, Bot, Privileged Gateway Intents; or disable the plugins.",
@@ -286,6 +289,9 @@ bool Shard::Impl::decide() {
       text = "the session's sequence numbers are used up";
       identify_next = true;
       break;
+    case End::Asked:
+      text = "a new session was asked for";
+      break;
     case End::Refused:
     case End::Lost:
     case End::Silent:
@@ -297,17 +303,19 @@ bool Shard::Impl::decide() {
     text += fmt::format("; {} resumes in a row came to nothing, so a new session follows", resumes_in_vain);
     identify_next = true;
   }
-  if (identify_next) {
-    collector.drop_session();
-    resume_url.clear();
-    resumes_in_vain = 0;
-    peer_left_while_resumed = false;
-  }
+  if (identify_next || asked_anew) drop_session();
   set_error(text);
   const bool routine = e.why == End::Reconnect || e.why == End::Closed || e.why == End::Lost;
   log(routine ? Level::Info : Level::Warn, who, "connection ended",
       {{"reason", text}, {"next", collector.session() ? "resume" : "identify"}});
   return true;
+}
+
+void Shard::Impl::drop_session() {
+  collector.drop_session();
+  resume_url.clear();
+  resumes_in_vain = 0;
+  peer_left_while_resumed = asked_anew = false;
 }
 
 // ---- what callers see ----
@@ -369,6 +377,13 @@ void Shard::filter_changed() {
   });
 }
 
+void Shard::begin_anew() {
+  asio::dispatch(impl_->executor, [self = impl_] {
+    self->asked_anew = true;  // at the end of this connection, or before the next one
+    self->end({Impl::End::Asked});
+  });
+}
+
 Shard::Stats Shard::stats() const {
   const auto& counters = impl_->collector.counters();
   Stats stats;
@@ -386,6 +401,7 @@ Shard::Stats Shard::stats() const {
   stats.last_dispatch_us = counters.last_dispatch_us;
   stats.seq = counters.seq;
   stats.epoch = counters.epoch;
+  stats.intents = counters.intents;
   stats.paused = impl_->paused;
   std::lock_guard lock(impl_->error_mutex);
   stats.last_error = impl_->last_error;

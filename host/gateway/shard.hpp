@@ -15,9 +15,10 @@
 
 namespace trellis::host {
 
-/// Which dispatches are collected: the union over enabled plugins and the cache. Indexed by event_type().
+/// What is asked of the gateway: the union over enabled plugins and the cache.
 struct GatewayFilter {
-  std::atomic<bool> wanted[kEventTypesMax] = {};
+  std::atomic<bool> wanted[kEventTypesMax] = {};  // dispatches that are collected; by event_type()
+  std::atomic<std::uint64_t> intents = 0;         // of the next IDENTIFY
 };
 
 /// How long the shard waits for what. The defaults are right for Discord; tests are shorter.
@@ -33,13 +34,14 @@ struct ShardTimes {
   std::chrono::milliseconds too_fast{5'000};          // after close code 4008
   std::chrono::milliseconds disk_retry{1'000};        // while the journal is full
   std::chrono::milliseconds goodbye{1'000};           // for the gateway's answer to our close frame
+  std::chrono::milliseconds guilds{15'000};           // for the next guild of READY; then the rest are in an outage
   int resume_tries = 5;  // connections in a row that asked for a RESUME and came no further: then IDENTIFY
 };
 
 struct ShardOptions {
   Stream stream;
   std::string token;
-  std::uint64_t intents = 0;
+  bool begin_anew = false;  // a session that could be resumed is not
   std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://
   std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
   bool zlib_stream = true;
@@ -48,14 +50,17 @@ struct ShardOptions {
       identify_permit;  // calls back on the shard's executor when this shard may IDENTIFY; empty: at once
 };
 
+/// The data of a Session record.
+std::string session_data(const Session&);
+
 enum class ShardState { Connecting, Identifying, Resuming, Ready, Waiting, Stopped, Fatal };
 
 /// [the io thread, unless said otherwise]
 class Shard {
  public:
   struct Hooks {
-    /// A new session begins (READY came): stores epoch and session durably before its first commit can use it. Called
-    /// before the Session record is appended. What it throws is logged, and the session goes on.
+    /// A new session begins (READY came). Called before the Session record is appended, so before anybody can use its
+    /// epoch. Must not wait.
     std::function<void(const Session&)> on_session;
     /// Largest epoch seen in any position row; the new epoch = max(journal, this, Unix seconds) as rule: strictly above
     /// every one seen.
@@ -75,6 +80,9 @@ class Shard {
   void stop(std::function<void()> done);
   /// GatewayFilter was changed: writes a Filter record. (One is written at start and with every new session anyway.)
   void filter_changed();
+  /// Ends the session and begins another one, with the intents of GatewayFilter. Costs one IDENTIFY of the day's
+  /// budget, and what comes meanwhile.
+  void begin_anew();
 
   // ---- [any thread] ----
   struct Stats {
@@ -83,6 +91,7 @@ class Shard {
                   resumes = 0, reconnects = 0;
     std::int64_t heartbeat_rtt_us = -1, last_dispatch_us = 0;
     std::uint32_t seq = 0, epoch = 0;
+    std::uint64_t intents = 0;  // of the session; 0: there is none, or it is not known
     std::string last_error;
     bool paused = false;  // the journal is full: reading stands, heartbeats go on
   };

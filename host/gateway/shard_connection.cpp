@@ -77,6 +77,7 @@ void Shard::Impl::take_payload(std::string_view payload) {
         peer_left_while_resumed = false;
       }
       set_state(ShardState::Ready);
+      wait_for_guilds();
       log_info(who, taken.kind == Collector::Kind::Ready ? "ready" : "resumed", {{"position", journal.last().text()}});
       break;
     case Collector::Kind::Heartbeat:
@@ -158,8 +159,10 @@ void Shard::Impl::request_identify() {
 void Shard::Impl::identify() {
   last_identify = steady_clock::now();
   raise<std::uint64_t>(identifies);
+  const std::uint64_t intents = filter.intents;
+  collector.identified(intents);
   const boost::json::object data{{"token", options.token},
-                                 {"intents", options.intents},
+                                 {"intents", intents},
                                  {"properties", {{"os", "linux"}, {"browser", "trellis"}, {"device", "trellis"}}},
                                  {"large_threshold", kLargeThreshold},
                                  {"compress", false},
@@ -178,6 +181,23 @@ void Shard::Impl::arm_deadline(milliseconds time, const char* what) {
       return self->arm_deadline(time, what);
     }
     self->end({End::Silent, 0, fmt::format("{} did not come within {} ms", what, time.count())});
+  });
+}
+
+/// Discord does not say that a guild of READY is in an outage: it just does not come.
+void Shard::Impl::wait_for_guilds() {
+  const std::size_t waiting = cache.guilds_awaited(options.stream);
+  if (waiting == 0) return;
+  guild_timer.expires_after(options.times.guilds);
+  guild_timer.async_wait([self = shared_from_this(), waiting](boost::system::error_code error) {
+    if (error || self->stopping) return;
+    if (self->state != ShardState::Ready || self->waiting_for_room ||
+        self->cache.guilds_awaited(self->options.stream) != waiting)
+      return self->wait_for_guilds();
+    log_warn(self->who, "guilds did not come; they are taken to be in an outage", {{"guilds", waiting}});
+    self->cache.stop_awaiting_guilds(self->options.stream);
+    self->collector.note_caught_up();
+    if (self->journal.batched() > 0 && self->journal.flush() && self->wire) self->wire->interrupt();
   });
 }
 

@@ -35,6 +35,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
       Silent,     // zombie, or what we waited for did not come
       Garbage,    // not WebSocket, not zlib, not a payload
       Overflow,   // s left 32 bits
+      Asked,      // begin_anew()
       Stopping,
     } why;
     int code = 0;
@@ -45,6 +46,8 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
       : executor(ex),
         options(std::move(o)),
         journal(j),
+        cache(cache),
+        filter(filter),
         hooks(std::move(h)),
         who("shard " + std::to_string(options.stream.id)),
         collector(options.stream, journal, cache, filter, hooks, who),
@@ -54,8 +57,10 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
         beat_timer(ex),
         identify_timer(ex),
         stop_timer(ex),
+        guild_timer(ex),
         random(std::random_device{}()) {
     GatewayUrl::parse(options.gateway_url, options.zlib_stream);
+    if (options.begin_anew) collector.drop_session();
     if (collector.session()) resume_url = collector.session()->resume_url;
   }
 
@@ -70,6 +75,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   bool decide();  // false: that was final
   void end(End e);
   void finished();
+  void drop_session();
 
   // ---- on a connection ----
 
@@ -81,6 +87,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   void identify();
   void resume();
   void arm_deadline(milliseconds, const char* what);
+  void wait_for_guilds();
   void schedule_beat(milliseconds in);
   void beat_due();
   void send_beat();
@@ -99,6 +106,8 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   asio::any_io_executor executor;
   ShardOptions options;
   Journal& journal;
+  Cache& cache;
+  const GatewayFilter& filter;
   Hooks hooks;
   std::string who;
   Collector collector;
@@ -106,7 +115,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   ZlibStream inflate;
   std::shared_ptr<TlsContext> tls;
   std::shared_ptr<Wire> wire;
-  asio::steady_timer pause_timer, deadline, beat_timer, identify_timer, stop_timer;
+  asio::steady_timer pause_timer, deadline, beat_timer, identify_timer, stop_timer, guild_timer;
   std::mt19937_64 random;
 
   std::string resume_url;  // empty: the main URL
@@ -115,7 +124,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   bool peer_left_while_resumed = false;  // a 1000/1001 after which one RESUME is due
   milliseconds wait_at_least{0};
   steady_clock::time_point last_identify{};
-  bool started = false, running = false, stopping = false;
+  bool started = false, running = false, stopping = false, asked_anew = false;
   std::vector<std::function<void()>> when_stopped;
 
   // of the present connection

@@ -28,6 +28,7 @@ Lane::Lane(std::string plugin, std::unique_ptr<Namespace> ns, LaneContext& conte
     if (!changes.empty() && context_.on_job_changes) context_.on_job_changes(*this, changes);
     dead_letters_ += unit.dead_letters_more();
   });
+  writer_.before_commit(context_.before_commit);
   writer_.on_settled([this] { bell_.ring(); });
   if (context_.watchdog) context_.watchdog->add(watch_);
 }

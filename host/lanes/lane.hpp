@@ -66,6 +66,8 @@ struct LaneContext {
   Watchdog* watchdog = nullptr;  // lanes end before it does
   /// For the documents of events. Null: the heap.
   boost::json::memory_resource* json_memory = nullptr;
+  /// Before each commit: stores what has to be there first. Throws StoreError. May be null.
+  std::function<void()> before_commit = nullptr;
 };
 
 /// A handler of the plugin does not return.

@@ -137,6 +137,7 @@ void UnitWriter::write(Unit& unit) {
         if (status_.failure != Failure::None) return;
         doubtful = false;
       }
+      if (before_commit_) before_commit_();
       if (!commit_once(unit)) {
         // The compare-and-set found another number: either our own earlier attempt, or somebody else.
         doubtful = true;
@@ -425,6 +426,7 @@ std::vector<StoredPosition> UnitWriter::durable() const {
 }
 
 void UnitWriter::on_commit(std::function<void(const Unit&)> callback) { on_commit_ = std::move(callback); }
+void UnitWriter::before_commit(std::function<void()> callback) { before_commit_ = std::move(callback); }
 void UnitWriter::on_settled(std::function<void()> callback) { on_settled_ = std::move(callback); }
 
 bool UnitWriter::close(Clock::time_point until) {

@@ -93,6 +93,9 @@ class UnitWriter {
 
   /// Called on the writer's thread after each commit, before it is told to anybody who waits.
   void on_commit(std::function<void(const Unit&)>);
+  /// Called on the writer's thread before each commit; what it throws (StoreError) is met as if the commit had thrown
+  /// it.
+  void before_commit(std::function<void()>);
   /// Called when a unit is in the store or has failed, and waiting() and failure() say so.
   void on_settled(std::function<void()>);
 
@@ -121,6 +124,7 @@ class UnitWriter {
   Namespace& namespace_;
   const bool postgresql_;
   const Post post_;
+  std::function<void()> before_commit_;
   std::function<void(const Unit&)> on_commit_;
   std::function<void()> on_settled_;
 

@@ -98,6 +98,7 @@ void PluginManager::load_one(const PluginConfig& config) {
     order_.push_back(config.id);
     journals = journals_;
   }
+  if (on_needs_changed_) on_needs_changed_();
   try {
     for (Journal* journal : journals) plugin->lane->attach(*journal);
   } catch (...) {
@@ -109,7 +110,6 @@ void PluginManager::load_one(const PluginConfig& config) {
   log_info("plugin " + config.id, "loaded",
            {{"version", file.version}, {"build", short_build(file.build_id)}, {"generation", plugin->generation}});
   begin_probation(*plugin, migrations.not_additive);
-  if (on_needs_changed_) on_needs_changed_();
 }
 
 void PluginManager::attach(Journal& journal) {
@@ -224,18 +224,28 @@ std::vector<PluginStatus> PluginManager::status() const {
   return list;
 }
 
+void GatewayNeeds::add(const GatewayNeeds& other) {
+  types.insert(other.types.begin(), other.types.end());
+  intents |= other.intents;
+  voice_states = voice_states || other.voice_states;
+  member_counts = member_counts || other.member_counts;
+}
+
 GatewayNeeds PluginManager::needs() const {
   GatewayNeeds all;
   all.intents = kIntentGuilds;
+  for (const auto& [id, needs] : needs_of_each()) all.add(needs);
+  return all;
+}
+
+std::map<std::string, GatewayNeeds> PluginManager::needs_of_each() const {
+  std::map<std::string, GatewayNeeds> each;
   std::lock_guard lock(mutex_);
   for (const auto& [id, plugin] : plugins_) {
     std::lock_guard plugin_lock(plugin->mutex);
-    all.types.insert(plugin->needs.types.begin(), plugin->needs.types.end());
-    all.intents |= plugin->needs.intents;
-    all.voice_states = all.voice_states || plugin->needs.voice_states;
-    all.member_counts = all.member_counts || plugin->needs.member_counts;
+    each[id] = plugin->needs;
   }
-  return all;
+  return each;
 }
 
 void PluginManager::on_unload(std::function<void(const std::string&)> unload) { on_unload_ = std::move(unload); }

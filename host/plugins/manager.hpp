@@ -36,6 +36,7 @@ struct GatewayNeeds {
   std::set<std::uint32_t> types;  // event_type()
   std::uint64_t intents = 0;
   bool voice_states = false, member_counts = false;
+  void add(const GatewayNeeds&);
 };
 
 struct ReloadOptions {
@@ -105,7 +106,10 @@ class PluginManager {
   bool loaded(const std::string& id) const;
 
   GatewayNeeds needs() const;
-  /// Called after a load, reload or unload changed needs().
+  /// Of each loaded plugin.
+  std::map<std::string, GatewayNeeds> needs_of_each() const;
+  /// Called when a load, reload or unload changed needs(); at a load before the plugin takes its place in the streams:
+  /// it begins where its types are collected.
   void on_needs_changed(std::function<void()>);
   /// Called before a plugin is unloaded, and after.
   void on_unload(std::function<void(const std::string& plugin)>);

@@ -1,6 +1,9 @@
 #include "state/host_namespace.hpp"
 
-#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <sstream>
 
 #include "state/state_folder.hpp"
 
@@ -34,7 +37,9 @@ HostNamespace::HostNamespace(Store& store, std::string host_id)
   connection().run_script(R"(
 CREATE TABLE IF NOT EXISTS trellis_host (one BIGINT PRIMARY KEY CHECK (one = 1), host_id TEXT NOT NULL, name TEXT NOT NULL, alive_until_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_sessions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, epoch BIGINT NOT NULL, session_id TEXT NOT NULL,
-  resume_url TEXT NOT NULL, PRIMARY KEY (shard, shards));
+  resume_url TEXT NOT NULL, intents BIGINT NOT NULL, PRIMARY KEY (shard, shards));
+CREATE TABLE IF NOT EXISTS trellis_enabled (plugin TEXT PRIMARY KEY, types TEXT NOT NULL, intents BIGINT NOT NULL,
+  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_overrides (plugin TEXT PRIMARY KEY, enabled BIGINT NOT NULL, since_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_crashes (plugin TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, shard BIGINT NOT NULL,
   shards BIGINT NOT NULL, position BIGINT NOT NULL, count BIGINT NOT NULL, at_us BIGINT NOT NULL, released BIGINT NOT NULL, text TEXT NOT NULL,
@@ -125,15 +130,43 @@ void HostNamespace::release() noexcept {
   }
 }
 
-void HostNamespace::save_session(Stream stream, const Session& session) {
+void HostNamespace::note_session(Stream stream, const Session& session) {
+  std::lock_guard lock(noted_mutex_);
+  noted_[stream] = session;
+  sessions_wait_.store(true, std::memory_order_release);
+}
+
+void HostNamespace::store_sessions() {
+  if (!sessions_wait_.load(std::memory_order_acquire)) return;
+  std::map<Stream, Session> sessions;
+  {
+    std::lock_guard lock(noted_mutex_);
+    sessions = noted_;
+  }
   with_connection([&](Connection& open) {
-    run(open,
-        "INSERT INTO trellis_sessions (shard, shards, epoch, session_id, resume_url) VALUES ($1, $2, $3, $4, $5) ON "
-        "CONFLICT (shard, shards) DO UPDATE "
-        "SET epoch = excluded.epoch, session_id = excluded.session_id, resume_url = excluded.resume_url",
-        integer(stream.id), integer(stream.count), integer(session.epoch), text(session.session_id),
-        text(session.resume_url));
+    for (const auto& [stream, session] : sessions)
+      run(open,
+          "INSERT INTO trellis_sessions (shard, shards, epoch, session_id, resume_url, intents) VALUES ($1, $2, $3, "
+          "$4, $5, $6) ON CONFLICT (shard, shards) DO UPDATE SET epoch = excluded.epoch, session_id = "
+          "excluded.session_id, resume_url = excluded.resume_url, intents = excluded.intents",
+          integer(stream.id), integer(stream.count), integer(session.epoch), text(session.session_id),
+          text(session.resume_url), integer(static_cast<std::int64_t>(session.intents)));
     return 0;
+  });
+  std::lock_guard lock(noted_mutex_);
+  std::erase_if(noted_, [&](const auto& noted) { return noted.second.epoch <= sessions[noted.first].epoch; });
+  sessions_wait_.store(!noted_.empty(), std::memory_order_release);
+}
+
+std::optional<Session> HostNamespace::session(Stream stream) {
+  return with_connection([&](Connection& open) {
+    const auto rows = run(
+        open, "SELECT epoch, session_id, resume_url, intents FROM trellis_sessions WHERE shard = $1 AND shards = $2",
+        integer(stream.id), integer(stream.count));
+    const tl_value* row = rows->next();
+    if (!row) return std::optional<Session>();
+    return std::optional<Session>(Session{static_cast<std::uint32_t>(row[0].i), string_of(row[1]), string_of(row[2]),
+                                          static_cast<std::uint64_t>(row[3].i)});
   });
 }
 
@@ -141,6 +174,44 @@ std::uint32_t HostNamespace::highest_epoch() {
   return with_connection([&](Connection& open) {
     const auto rows = open.execute("SELECT coalesce(max(epoch), 0) FROM trellis_sessions");
     return static_cast<std::uint32_t>(rows->next()[0].i);
+  });
+}
+
+std::vector<HostNamespace::Enabled> HostNamespace::enabled() {
+  return with_connection([&](Connection& open) {
+    std::vector<Enabled> list;
+    const auto rows =
+        open.execute("SELECT plugin, types, intents, voice_states, member_counts FROM trellis_enabled ORDER BY plugin");
+    while (const tl_value* row = rows->next()) {
+      Enabled& enabled = list.emplace_back();
+      enabled.plugin = string_of(row[0]);
+      std::istringstream names(string_of(row[1]));
+      for (std::string name; names >> name;) enabled.types.push_back(name);
+      enabled.intents = static_cast<std::uint64_t>(row[2].i);
+      enabled.voice_states = row[3].i != 0;
+      enabled.member_counts = row[4].i != 0;
+    }
+    return list;
+  });
+}
+
+void HostNamespace::set_enabled(const Enabled& enabled) {
+  const std::string types = fmt::format("{}", fmt::join(enabled.types, " "));
+  with_connection([&](Connection& open) {
+    run(open,
+        "INSERT INTO trellis_enabled (plugin, types, intents, voice_states, member_counts) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (plugin) DO UPDATE SET types = excluded.types, intents = excluded.intents, voice_states = "
+        "excluded.voice_states, member_counts = excluded.member_counts",
+        text(enabled.plugin), text(types), integer(static_cast<std::int64_t>(enabled.intents)),
+        integer(enabled.voice_states ? 1 : 0), integer(enabled.member_counts ? 1 : 0));
+    return 0;
+  });
+}
+
+void HostNamespace::forget_enabled(const std::string& plugin) {
+  with_connection([&](Connection& open) {
+    run(open, "DELETE FROM trellis_enabled WHERE plugin = $1", text(plugin));
+    return 0;
   });
 }
 

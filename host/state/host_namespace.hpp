@@ -1,7 +1,9 @@
 // What belongs to no plugin, in the store's namespace "trellis": which host owns the database, gateway sessions, what
 // the operator switched on and off.
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,9 +30,26 @@ class HostNamespace {
   bool renew();
   void release() noexcept;
 
-  void save_session(Stream, const Session&);
+  /// [never waits] A session has begun. It is stored with the next store_sessions(), which has to come before anything
+  /// is stored that belongs to it.
+  void note_session(Stream, const Session&);
+  /// Stores what was noted; costs nothing when that is done. Throws StoreError.
+  void store_sessions();
+  std::optional<Session> session(Stream);
   /// The highest epoch of any session.
   std::uint32_t highest_epoch();
+
+  /// What an enabled plugin needs of the gateway, known also while it cannot be loaded.
+  struct Enabled {
+    std::string plugin;
+    std::vector<std::string> types;  // dispatch names
+    std::uint64_t intents = 0;
+    bool voice_states = false, member_counts = false;
+    bool operator==(const Enabled&) const = default;
+  };
+  std::vector<Enabled> enabled();
+  void set_enabled(const Enabled&);
+  void forget_enabled(const std::string& plugin);
 
   struct Override {
     std::string plugin;
@@ -64,6 +83,9 @@ class HostNamespace {
   const std::string host_id_;
   std::unique_ptr<Namespace> namespace_;
   std::unique_ptr<Connection> connection_;
+  std::mutex noted_mutex_;
+  std::map<Stream, Session> noted_;          // not in the store yet
+  std::atomic<bool> sessions_wait_ = false;  // noted_ is not empty
 };
 
 }  // namespace trellis::host

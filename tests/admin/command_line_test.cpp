@@ -41,6 +41,26 @@ TEST(CommandLine, Run) {
   EXPECT_EQ(parse({"check-config", "--config", "x"}).command, Command::CheckConfig);
 }
 
+TEST(CommandLine, HowARunBegins) {
+  const auto plain = parse({"run"});
+  EXPECT_FALSE(plain.options.reidentify || plain.options.safe || plain.options.take_over || plain.supervise);
+  const auto reidentify = parse({"run", "--reidentify"});
+  EXPECT_TRUE(reidentify.options.reidentify);
+  EXPECT_FALSE(reidentify.options.safe || reidentify.options.take_over || reidentify.supervise);
+  const auto safe = parse({"run", "--safe", "--config", "a.conf"});
+  EXPECT_TRUE(safe.options.safe);
+  EXPECT_FALSE(safe.options.reidentify || safe.options.take_over || safe.supervise);
+  EXPECT_TRUE(parse({"run", "--take-over"}).options.take_over);
+  EXPECT_TRUE(parse({"run", "--supervise"}).supervise);
+  const auto all = parse({"run", "--supervise", "--safe", "--take-over", "--reidentify"});
+  EXPECT_TRUE(all.options.reidentify && all.options.safe && all.options.take_over && all.supervise);
+  for (const char* flag : {"--reidentify", "--safe", "--take-over", "--supervise"}) {
+    EXPECT_NE(refusal({"check-config", flag}), "") << flag;
+    EXPECT_NE(refusal({"run", (std::string(flag) + "=yes").c_str()}), "") << flag;
+  }
+  EXPECT_NE(refusal({"run", "--reidentfy"}).find("did you mean --reidentify?"), std::string::npos);
+}
+
 TEST(CommandLine, CtlLeavesItsWordsAlone) {
   auto i = parse({"ctl", "--state", "s", "plugin", "reload", "x", "--force", "--set", "-h", "--help"});
   EXPECT_EQ(i.command, Command::Ctl);

@@ -34,6 +34,7 @@ TEST_F(Settings, DefaultsWithoutAFile) {
   EXPECT_EQ(c.state.dir, "state");
   EXPECT_EQ(c.journal.segment, 64u << 20);
   EXPECT_EQ(c.journal.budget, 0u);
+  EXPECT_EQ(c.journal.max_lag, 0u);
   EXPECT_EQ(c.journal.sync, 200ms);
   EXPECT_EQ(c.shutdown.deadline, 20s);
   EXPECT_EQ(c.log.level, "info");

@@ -97,7 +97,7 @@ class Rig {
   explicit Rig(FakeGateway& gateway) : Rig(gateway.url()) {}
   explicit Rig(const std::string& url) {
     options.token = "the-token";
-    options.intents = 1u << 9 | 1;
+    filter.intents = 1u << 9 | 1;
     options.gateway_url = url;
     options.zlib_stream = false;
     options.times.backoff = std::chrono::milliseconds(5);

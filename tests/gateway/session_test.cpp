@@ -30,7 +30,7 @@ TEST(Session, IdentifiesAndCollects) {
   EXPECT_EQ(identify().at("properties").at("browser"), "trellis");
 
   const auto all = read_all(*rig.journal);
-  ASSERT_EQ(all.size(), 4u);
+  ASSERT_EQ(all.size(), 5u);
   const std::uint32_t epoch = 4'000'000'001u;
   EXPECT_EQ(all[0].record.kind, RecordKind::Session);
   EXPECT_EQ(all[0].record.position, Position::of(epoch, 0));
@@ -44,14 +44,16 @@ TEST(Session, IdentifiesAndCollects) {
   EXPECT_EQ(all[2].record.position, Position::of(epoch, 1));
   EXPECT_EQ(all[2].record.guild, 0u);
   EXPECT_EQ(all[2].record.flags, 0);
-  const Record& event = all[3].record;
+  EXPECT_EQ(all[3].record.kind, RecordKind::CaughtUp) << "READY names no guilds";
+  EXPECT_EQ(all[3].record.position, Position::of(epoch, 1));
+  const Record& event = all[4].record;
   EXPECT_EQ(event.position, Position::of(epoch, 2));
   EXPECT_EQ(event.guild, 10u);
   EXPECT_EQ(event.channel, 20u);
   EXPECT_EQ(event.user, 30u);
   EXPECT_EQ(event.id, 7u);
   EXPECT_EQ(event.flags, 0);
-  EXPECT_EQ(all[3].data, message(7));
+  EXPECT_EQ(all[4].data, message(7));
 
   const auto sessions = rig.known_sessions();
   ASSERT_EQ(sessions.size(), 1u);
@@ -289,7 +291,7 @@ TEST_P(FatalCodes, StopTheShardWithARemedy) {
     link.close(code);
   });
   Rig rig(gateway);
-  rig.options.intents = 1u << 15 | 1u << 1 | 1;
+  rig.filter.intents = 1u << 15 | 1u << 1 | 1;
   rig.start();
   ASSERT_TRUE(wait_until([&] { return rig.fatal_code == code; })) << gateway.trouble();
   EXPECT_NE(rig.fatal_text.find(word), std::string::npos) << rig.fatal_text;
@@ -416,6 +418,7 @@ TEST(Session, AChangedFilterIsWrittenDown) {
     link.read_close();
   });
   Rig rig(gateway);
+  rig.filter.intents = 1 | 1u << 9 | 1u << 11;
   rig.start();
   ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
   rig.want({"TYPING_START"});
@@ -434,6 +437,121 @@ TEST(Session, AChangedFilterIsWrittenDown) {
   ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "TYPING_START").size() == 1; })) << gateway.trouble();
   EXPECT_EQ(dispatches(*rig.journal, "TYPING_START")[0].record.position.seq(), 4u);
   EXPECT_EQ(dispatches(*rig.journal, "TYPING_START")[0].record.channel, 20u);
+}
+
+/// What the session's intents do not bring is not collected, until one is begun that has them.
+TEST(Session, IntentsThatAreMissingComeWithANewSession) {
+  FakeGateway gateway;
+  Seen<json::object> second;
+  std::atomic<int> code = 0;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    code = link.read_close();
+  });
+  gateway.then([&](Link& link) {
+    second = link.start("def");
+    link.dispatch("TYPING_START", 2, R"({"channel_id":"20"})");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Ready; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().intents, 1u << 9 | 1);
+  const auto typing_is_collected = [&] {
+    const auto reader = rig.journal->read_after({});
+    while (reader->next()) {
+    }
+    return reader->filter().find("TYPING_START") != std::string_view::npos;
+  };
+  rig.want({"TYPING_START", "CHANNEL_UPDATE"});
+  rig.filter.intents = 1u << 11 | 1u << 9 | 1;
+  rig.shard->filter_changed();
+  ASSERT_TRUE(wait_until([&] {
+    const auto reader = rig.journal->read_after({});
+    while (reader->next()) {
+    }
+    return reader->filter().find("CHANNEL_UPDATE") != std::string_view::npos;
+  }));
+  EXPECT_FALSE(typing_is_collected());
+  rig.shard->begin_anew();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "TYPING_START").size() == 1; })) << gateway.trouble();
+  EXPECT_EQ(code, 1000) << "the old session is over at once";
+  EXPECT_EQ(second().at("intents"), (1u << 11 | 1u << 9 | 1));
+  EXPECT_TRUE(typing_is_collected());
+  EXPECT_EQ(rig.shard->stats().intents, 1u << 11 | 1u << 9 | 1);
+  EXPECT_EQ(rig.shard->stats().identifies, 2u);
+  ASSERT_TRUE(rig.journal->session());
+  EXPECT_EQ(rig.journal->session()->intents, 1u << 11 | 1u << 9 | 1);
+}
+
+TEST(Session, BeginsAnewWhenItIsToldAtItsStart) {
+  FakeGateway gateway;
+  for (int i = 0; i < 2; ++i) {
+    gateway.then([&](Link& link) {
+      link.start();
+      link.read_close();
+    });
+  }
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Ready; })) << gateway.trouble();
+  rig.options.begin_anew = true;
+  rig.restart();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Ready; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().identifies, 1u);
+  EXPECT_EQ(rig.shard->stats().resumes, 0u);
+}
+
+std::vector<Position> caught_up(Journal& journal) {
+  std::vector<Position> found;
+  for (const auto& kept : read_all(journal))
+    if (kept.record.kind == RecordKind::CaughtUp) found.push_back(kept.record.position);
+  return found;
+}
+const std::string kReadyOfTwo = R"({"session_id":"abc","guilds":[{"id":"10"},{"id":"11"}]})";
+
+TEST(Session, WhenAllGuildsCameThatIsWrittenDownOnce) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.hello();
+    link.read();
+    link.dispatch("READY", 1, kReadyOfTwo);
+    link.dispatch("GUILD_CREATE", 2, R"({"id":"10","name":"a"})");
+    link.drop();
+  });
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("GUILD_CREATE", 3, R"({"id":"11","name":"b"})");
+    link.dispatch("RESUMED", 4, "{}");
+    link.dispatch("GUILD_CREATE", 5, R"({"id":"12","name":"c"})");
+    link.dispatch("MESSAGE_CREATE", 6, message(7));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
+  const auto found = caught_up(*rig.journal);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].seq(), 3u) << "with the last of them";
+}
+
+TEST(Session, GuildsThatDoNotComeAreNotAwaitedForEver) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.hello();
+    link.read();
+    link.dispatch("READY", 1, kReadyOfTwo);
+    link.dispatch("GUILD_CREATE", 2, R"({"id":"10","name":"a"})");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.guilds = std::chrono::milliseconds(50);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return caught_up(*rig.journal).size() == 1; })) << gateway.trouble();
+  EXPECT_EQ(caught_up(*rig.journal)[0].seq(), 2u);
+  ASSERT_TRUE(rig.cache->guild(11));
+  EXPECT_TRUE(rig.cache->guild(11)->unavailable);
+  EXPECT_FALSE(rig.cache->guild(10)->unavailable);
 }
 
 TEST(Session, StopsWhileItWaitsForItsPermit) {
@@ -465,19 +583,6 @@ TEST(Session, StopsWhileItIsNotConnected) {
   EXPECT_NE(rig.shard->stats().last_error.find("cannot be reached"), std::string::npos)
       << rig.shard->stats().last_error;
   rig.stop();
-}
-
-TEST(Session, AHookThatThrowsDoesNotHurt) {
-  FakeGateway gateway;
-  gateway.then([&](Link& link) {
-    link.start();
-    link.dispatch("MESSAGE_CREATE", 2, message(1));
-    link.read_close();
-  });
-  Rig rig(gateway);
-  rig.hooks.on_session = [](const Session&) { throw std::runtime_error("the store is away"); };
-  rig.start();
-  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "MESSAGE_CREATE").size() == 1; })) << gateway.trouble();
 }
 
 // ---- heartbeats ----

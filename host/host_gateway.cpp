@@ -1,0 +1,210 @@
+// What the host asks of Discord: which dispatches with which intents, on how many shards, from which session on.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "admin/command_line.hpp"
+#include "gateway/intents.hpp"
+#include "host_impl.hpp"
+#include "journal/event_types.hpp"
+#include "log/log.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+constexpr std::chrono::milliseconds kIdentifySpacing{5200};  // 5 s, and a little for the way
+constexpr std::chrono::seconds kShardPatience{5};
+/// A plugin whose last event is this much older than another's is far behind: a session is not resumed from there,
+/// because Discord may have forgotten what came since.
+constexpr std::int64_t kFarBehindUs = 60'000'000;
+constexpr const char* kCostOfASession =
+    "it costs one IDENTIFY of the day's budget for each shard, and every plugin a Gap";
+
+std::uint64_t default_budget(const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  return error ? 8ull << 30 : std::min<std::uint64_t>(8ull << 30, space.available / 4);
+}
+
+}  // namespace
+
+/// What is collected is the union over the enabled plugins, loaded or not, and the cache. Returns when every shard
+/// collects it.
+void Host::Impl::needs_changed() {
+  enabled->look_again();
+  const GatewayNeeds needs = enabled->needs();
+  cache.keep_voice_states(needs.voice_states);
+  cache.keep_member_counts(needs.member_counts);
+  filter.intents = needs.intents;
+  bool changed = false;
+  for (std::uint32_t type = 1; type < kEventTypesMax; ++type) {
+    const bool wanted = (needs.types.contains(type) && !event_name(type).starts_with("TRELLIS_")) || cache.wants(type);
+    changed = filter.wanted[type].exchange(wanted) != wanted || changed;
+  }
+  if (changed) {
+    const auto told = std::make_shared<std::promise<void>>();
+    {
+      std::lock_guard lock(lines_mutex);
+      for (const Line& line : lines)
+        if (line.shard) boost::asio::post(io, [shard = line.shard.get()] { shard->filter_changed(); });
+    }
+    boost::asio::post(io, [told] { told->set_value(); });
+    told->get_future().wait_for(kShardPatience);
+  }
+  say_which_intents_are_missing();
+}
+
+void Host::Impl::say_which_intents_are_missing() const {
+  std::uint64_t missing = 0;
+  {
+    std::lock_guard lock(lines_mutex);
+    for (const Line& line : lines) {
+      const std::uint64_t has = line.shard->stats().intents;
+      if (has != 0) missing |= filter.intents & ~has;
+    }
+  }
+  if (missing != 0)
+    log_warn("host",
+             fmt::format("plugins need intents that the running session does not have, and miss their events until the "
+                         "next one; `trellis ctl gateway reidentify`, or a start with --reidentify, begins one at "
+                         "once: {}",
+                         kCostOfASession),
+             {{"intents", fmt::format("{}", fmt::join(intent_names(missing), " "))}});
+}
+
+/// The store may know of a session that this log does not: the log was lost, or it is of a host that ran long ago. Then
+/// the log goes on where the plugins stand. True: that session cannot be resumed, and none of the log's may be.
+bool Host::Impl::go_on_from_store(Journal& journal) {
+  const Stream stream = journal.stream();
+  const auto session = host_namespace->session(stream);
+  std::vector<Standing> standings;
+  enabled->standings(stream, standings);
+  std::uint32_t epoch = session ? session->epoch : 0;
+  for (const Standing& plugin : standings) epoch = std::max(epoch, plugin.committed.position.epoch());
+  epoch_floor = std::max(epoch_floor.load(), epoch);
+  if (epoch <= journal.last().epoch()) return false;
+  std::int64_t newest_us = 0;
+  Position from;
+  for (const Standing& plugin : standings)
+    if (plugin.committed.position.epoch() == epoch) newest_us = std::max(newest_us, plugin.committed.handled_us);
+  for (const Standing& plugin : standings) {
+    const StoredPosition& at = plugin.committed;
+    if (at.position.epoch() != epoch || newest_us - at.handled_us > kFarBehindUs) continue;
+    if (from == Position{} || at.position < from) from = at.position;
+  }
+  if (!session || session->epoch != epoch || session->session_id.empty() || from == Position{}) {
+    log_warn("journal", "it does not know the last session, which cannot be resumed; a new one follows",
+             {{"shard", stream.id}});
+    return true;
+  }
+  const std::string data = session_data(*session);
+  journal.go_on_from({.position = Position::of(epoch, 0), .kind = RecordKind::Session, .data = data}, from);
+  log_warn("journal", "it does not know the last session; it goes on where the plugins stand",
+           {{"shard", stream.id}, {"position", from.text()}});
+  return false;
+}
+
+bool Host::Impl::connect_gateway() {
+  std::chrono::milliseconds delay{1000};
+  while (!gateway) {
+    try {
+      gateway = get_gateway_bot(*rest);
+    } catch (const DiscordError& error) {
+      if (!error.may_retry()) throw;
+      log_error("discord", error.what(), {{"again_in_s", delay.count() / 1000}});
+      if (wait_for_stop(delay)) return false;
+      delay = std::min(delay * 2, std::chrono::milliseconds(60'000));
+    }
+  }
+  std::uint32_t shards = gateway->shards;
+  if (config.discord.shards != "auto") shards = static_cast<std::uint32_t>(std::stoul(config.discord.shards));
+  log_info("discord", "gateway found",
+           {{"url", gateway->url}, {"shards", shards}, {"identifies_left", gateway->session_remaining}});
+  if (command_line.reidentify) log_warn("host", fmt::format("--reidentify: a new session; {}", kCostOfASession));
+  const std::uint64_t budget = config.journal.budget ? config.journal.budget : default_budget(state->path());
+  const std::uint64_t max_lag = config.journal.max_lag ? config.journal.max_lag : budget / 2;
+  const auto cuts =
+      metrics.family(Metrics::Kind::Counter, "trellis_plugin_cut_loose_total",
+                     "How often a plugin was so far behind that the journal was not kept for it.", {"plugin"});
+  std::filesystem::create_directories(state->cache());
+  for (std::uint32_t id = 0; id < shards; ++id) {
+    const Stream stream{id, shards};
+    Line line;
+    JournalOptions options;
+    options.folder = state->journal(id, shards);
+    options.segment_bytes = config.journal.segment;
+    options.budget_bytes = budget / shards;
+    options.keep_us = config.journal.keep.count();
+    options.reserve_bytes = config.journal.reserve;
+    line.journal = std::make_unique<Journal>(options, stream);
+    line.release =
+        std::make_unique<SegmentRelease>(*line.journal, max_lag / shards, [this, cuts](const std::string& plugin) {
+          const std::string_view label[] = {plugin};
+          metrics.add(cuts, 1, label);
+        });
+    const bool begin_anew = go_on_from_store(*line.journal);
+    std::string why;
+    const Position snapshot = cache.load(stream, state->cache(), why);
+    if (!why.empty() && line.journal->tail().value != 0)
+      log_warn("cache", "the snapshot cannot be used", {{"shard", id}, {"because", why}});
+    const auto reader = line.journal->read_after(snapshot);
+    while (const Record* record = reader->next())
+      if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
+    manager->attach(*line.journal);
+    ShardOptions shard;
+    shard.stream = stream;
+    shard.token = config.discord.token;
+    shard.begin_anew = begin_anew || command_line.reidentify;
+    shard.gateway_url = gateway->url;
+    shard.ca_file = config.discord.ca_file.string();
+    shard.zlib_stream = config.discord.compress == "zlib-stream";
+    Shard::Hooks hooks;
+    hooks.on_session = [this, stream](const Session& session) {
+      epoch_floor = std::max(epoch_floor.load(), session.epoch);
+      host_namespace->note_session(stream, session);
+    };
+    hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
+    hooks.on_fatal = [this](int code, const std::string& text) {
+      ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
+    };
+    line.shard =
+        std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
+    std::lock_guard lock(lines_mutex);
+    lines.push_back(std::move(line));
+  }
+  scheduler->look_again();  // a snapshot may have made the cache whole
+  say_which_intents_are_missing();
+  for (std::uint32_t id = 0; id < shards; ++id) {
+    // One IDENTIFY per 5 s and bucket (Discord docs, Gateway: Rate Limiting); those with a session to resume need none,
+    // but waiting does not hurt them.
+    boost::asio::post(io, [this, id] { lines[id].shard->start(); });
+    if ((id + 1) % std::max(gateway->max_concurrency, 1u) == 0 && id + 1 < shards && wait_for_stop(kIdentifySpacing))
+      return false;
+  }
+  return true;
+}
+
+/// For `trellis ctl gateway reidentify`.
+std::string Host::Impl::begin_anew() {
+  std::vector<Shard*> shards;
+  {
+    std::lock_guard lock(lines_mutex);
+    for (const Line& line : lines) shards.push_back(line.shard.get());
+  }
+  if (shards.empty()) throw std::runtime_error("the host is not connected yet");
+  log_warn("host", fmt::format("a new session was asked for; {}", kCostOfASession));
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    boost::asio::post(io, [shard = shards[i]] { shard->begin_anew(); });
+    if ((i + 1) % std::max(gateway->max_concurrency, 1u) == 0 && i + 1 < shards.size() &&
+        wait_for_stop(kIdentifySpacing))
+      break;
+  }
+  return fmt::format("{} begin{} a new session; {}\n",
+                     shards.size() == 1 ? "the shard" : fmt::format("{} shards", shards.size()),
+                     shards.size() == 1 ? "s" : "", kCostOfASession);
+}
+
+}  // namespace trellis::host
