@@ -88,12 +88,13 @@ bool Host::Impl::go_on_from_store(Journal& journal) {
   if (epoch <= journal.last().epoch()) return false;
   std::int64_t newest_us = 0;
   Position from;
-  for (const Standing& plugin : standings)
-    if (plugin.committed.position.epoch() == epoch) newest_us = std::max(newest_us, plugin.committed.handled_us);
+  for (const Standing& plugin : standings) newest_us = std::max(newest_us, plugin.committed.handled_us);
   for (const Standing& plugin : standings) {
     const StoredPosition& at = plugin.committed;
-    if (at.position.epoch() != epoch || newest_us - at.handled_us > kFarBehindUs) continue;
-    if (from == Position{} || at.position < from) from = at.position;
+    if (newest_us - at.handled_us > kFarBehindUs) continue;
+    // One that has committed nothing of this session yet: all of it, behind its READY.
+    const Position here = std::max(at.position, Position::of(epoch, 1));
+    if (from == Position{} || here < from) from = here;
   }
   if (!session || session->epoch != epoch || session->session_id.empty() || from == Position{}) {
     log_warn("journal", "it does not know the last session, which cannot be resumed; a new one follows",

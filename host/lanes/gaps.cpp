@@ -105,7 +105,8 @@ void GapFinder::look_at(std::string_view filter) {
 std::optional<Gap> GapFinder::before(const Record& record, const JournalReader& reader, Position stands,
                                      std::int64_t stands_us) {
   const Position predecessor = reader.predecessor();
-  const bool lost = predecessor > stands;
+  // Who stands before every session has missed nothing before the first READY.
+  const bool lost = predecessor > stands && (stands.epoch() != 0 || predecessor.seq() > 1);
   if (lost || !filter_known_ || record.kind == RecordKind::Filter) look_at(reader.filter());
   const bool other_session = record.kind == RecordKind::Session && record.position.epoch() > stands.epoch();
   if (lost || (other_session && stands.epoch() != 0)) {

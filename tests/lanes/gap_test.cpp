@@ -186,6 +186,20 @@ TEST_P(GapTest, OneThatIsAheadOfTheLogMissesNothing) {
   EXPECT_EQ(doubled(), 0);
 }
 
+/// It was started, and had committed nothing of the first session when the journal was lost.
+TEST_P(GapTest, OneThatStandsBeforeTheFirstSessionMissesNothing) {
+  start(plan);
+  stop();
+  lose_the_journal();
+  const std::string data = R"({"session_id":"s"})";
+  journal_->go_on_from({.position = Position::of(7, 0), .kind = RecordKind::Session, .data = data}, Position::of(7, 1));
+  start(plan);
+  append(2, 20);
+  ASSERT_TRUE(committed_to(20));
+  EXPECT_EQ(all_told(), std::vector<Told>{});
+  EXPECT_EQ(handled(), 19);
+}
+
 /// The session died with the journal: from where it stands to the new one.
 TEST_P(GapTest, LostWithItsSession) {
   session(7);
