@@ -101,10 +101,11 @@ class Lane : public std::enable_shared_from_this<Lane> {
   /// is thrown. Events wait in the journal meanwhile.
   /// `between` runs when the old code has committed its last and the new one does not run yet; what it throws ends the
   /// reload like a start that failed. When it sets `old_may_return` to false, the new code stays, paused if need be.
-  /// Throws LaneBusy when a handler does not return: nothing was changed.
+  /// Throws LaneBusy when a handler does not return within `patience`: nothing was changed.
   using Between = std::function<void(bool& old_may_return)>;
+  static constexpr std::chrono::seconds kPatience{30};
   void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace,
-               const Between& between = {});
+               const Between& between = {}, std::chrono::microseconds patience = kPatience);
   /// Ends waits, commits what is staged until the deadline, ends the thread. False: not everything could be committed
   /// (it is replayed at the next start).
   bool stop(std::chrono::steady_clock::time_point deadline);

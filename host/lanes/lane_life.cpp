@@ -5,7 +5,7 @@
 namespace trellis::host {
 
 namespace {
-constexpr std::chrono::seconds kTaskPatience{30}, kSettlePatience{10}, kLastMoment{1};
+constexpr std::chrono::seconds kTaskPatience = Lane::kPatience, kSettlePatience{10}, kLastMoment{1};
 // Before every dispatch there is: a position that can be committed.
 constexpr Position kBeginning{1};
 }  // namespace
@@ -108,7 +108,7 @@ void Lane::attach(Journal& journal) {
 }
 
 void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_t generation,
-                   std::chrono::microseconds grace, const Between& between) {
+                   std::chrono::microseconds grace, const Between& between, std::chrono::microseconds patience) {
   if (watch_.wedged()) throw LaneBusy(watch_.text() + "; nothing was changed");
   baton_.hold_requests();
   struct Admit {
@@ -126,8 +126,8 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
   } restore{*this};
   if (!wait_for_requests(Clock::now() + grace)) {
     restore.cancelled = cancel_instance();
-    if (!wait_for_requests(Clock::now() + kTaskPatience)) {
-      on_lane([&] { go_back("a reload was given up"); }, Clock::now() + kTaskPatience);
+    if (!wait_for_requests(Clock::now() + patience)) {
+      on_lane([&] { go_back("a reload was given up"); }, Clock::now() + patience);
       throw LaneBusy("a request of the running generation does not end; the reload was given up, the old code goes on");
     }
   }
@@ -181,7 +181,7 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
                                         error.what()));
         }
       },
-      Clock::now() + kTaskPatience);
+      Clock::now() + patience);
 }
 
 bool Lane::stop(Clock::time_point deadline) {

@@ -16,6 +16,8 @@ namespace json = boost::json;
 
 constexpr std::size_t kRolledBackMax = 16;
 
+std::string name_of(const std::string& plugin, const std::string& build) { return plugin + "." + build; }
+
 /// Whole or not at all, and for the owner only: settings may hold secrets.
 void write_file(const fs::path& path, std::string_view content) {
   fs::path aside = path;
@@ -87,11 +89,11 @@ BuildRecord Builds::record(const std::string& plugin) const {
 }
 
 fs::path Builds::file(const std::string& plugin, const std::string& build) const {
-  return folder_ / plugin / (build + ".so");
+  return folder_ / plugin / (name_of(plugin, build) + ".so");
 }
 
 std::shared_ptr<const Document> Builds::settings(const std::string& plugin, const std::string& build) const {
-  const json::value value = read_json(folder_ / plugin / (build + ".json"));
+  const json::value value = read_json(folder_ / plugin / (name_of(plugin, build) + ".json"));
   if (!value.is_object() || !value.get_object().contains("settings")) return nullptr;
   auto document = std::make_shared<Document>();
   document->root = value.get_object().at("settings");
@@ -117,8 +119,8 @@ void Builds::change(const std::string& plugin, Change&& change) {
       record.rolled_back.erase(record.rolled_back.begin(), record.rolled_back.end() - kRolledBackMax);
     write_file(folder / "record.json", text_of(record));
     std::set<std::string> kept{"record"};
-    if (!record.good.empty()) kept.insert(record.good);
-    if (!record.previous.empty()) kept.insert(record.previous);
+    if (!record.good.empty()) kept.insert(name_of(plugin, record.good));
+    if (!record.previous.empty()) kept.insert(name_of(plugin, record.previous));
     for (const auto& entry : fs::directory_iterator(folder))
       if (!kept.contains(entry.path().stem().string())) fs::remove(entry.path());
   } catch (const std::exception& error) {
@@ -136,14 +138,15 @@ void Builds::passed(const std::string& plugin, const std::string& build, const f
   change(plugin, [&](BuildRecord& record, const fs::path& folder) {
     json::object lines;
     for (const auto& [path, line] : settings.lines) lines[path] = line;
-    write_file(folder / (build + ".json"),
+    const std::string name = name_of(plugin, build);
+    write_file(folder / (name + ".json"),
                json::serialize(
                    json::object{{"settings", settings.root}, {"file", settings.file}, {"lines", std::move(lines)}}));
-    if (record.good != build || !fs::exists(folder / (build + ".so"))) {
-      const fs::path aside = folder / (build + ".so.new");
+    if (record.good != build || !fs::exists(folder / (name + ".so"))) {
+      const fs::path aside = folder / (name + ".so.new");
       fs::copy_file(file, aside, fs::copy_options::overwrite_existing);
       fs::permissions(aside, fs::perms::owner_read | fs::perms::owner_write);
-      fs::rename(aside, folder / (build + ".so"));
+      fs::rename(aside, folder / (name + ".so"));
     }
     if (record.good != build) {
       record.previous = record.no_way_back.empty() ? record.good : "";

@@ -25,8 +25,8 @@ struct BuildRecord {
   const RolledBack* was_rolled_back(const std::string& build) const;
 };
 
-/// A folder per plugin: record.json, and <build>.so with <build>.json (the settings it ran with). What cannot be
-/// written is logged, and costs only that it is not remembered. [any thread]
+/// A folder per plugin: record.json, and <id>.<build>.so with <id>.<build>.json (the settings it ran with). What cannot
+/// be written is logged, and costs only that it is not remembered. [any thread]
 class Builds {
  public:
   explicit Builds(std::filesystem::path folder) : folder_(std::move(folder)) {}

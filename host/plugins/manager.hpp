@@ -144,7 +144,8 @@ class PluginManager {
                                  MigrationReport* report = nullptr) const;
 
   // manager_reload.cpp
-  void replace(Plugin&, Candidate, ReloadReport&, bool stop_first, bool force);
+  void replace(Plugin&, Candidate, ReloadReport&, bool stop_first, std::chrono::microseconds patience,
+               bool may_abandon);
   void abandon_and_start(Plugin&, Candidate&, std::uint64_t generation);
   ReloadReport rollback_one(Plugin&, const std::string& why);
   void begin_probation(Plugin&, const std::vector<std::string>& not_additive);

@@ -57,7 +57,8 @@ ReloadReport PluginManager::reload(const std::string& id, const ReloadOptions& o
     report.generation = report.old_generation + 1;
     if (options.dry_run) return report;
     if (!options.stop_first) migrate_plugin(id, candidate.file(), {.additive_only = true, .lock_tries = kLockTries});
-    replace(*plugin, std::move(candidate), report, options.stop_first, options.force);
+    replace(*plugin, std::move(candidate), report, options.stop_first, options.force ? options_.grace : Lane::kPatience,
+            options.force);
     if (options.force) builds_.forgive(id, report.build);
     {
       std::lock_guard lock(plugin->mutex);
@@ -88,7 +89,8 @@ ReloadReport PluginManager::reload(const std::string& id, const ReloadOptions& o
 }
 
 /// Puts the candidate in the place of what runs; the rest of the report is filled in.
-void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& report, bool stop_first, bool force) {
+void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& report, bool stop_first,
+                            std::chrono::microseconds patience, bool may_abandon) {
   const std::string& id = plugin.config.id;
   const std::filesystem::path old_copy = plugin.library->file().path;
   const std::weak_ptr<Library> old_library = plugin.library;
@@ -112,9 +114,9 @@ void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& r
       judge();
     };
   try {
-    lane->replace(std::move(candidate.first), candidate.factory, report.generation, options_.grace, between);
+    lane->replace(std::move(candidate.first), candidate.factory, report.generation, options_.grace, between, patience);
   } catch (const LaneBusy& error) {
-    if (!force)
+    if (!may_abandon)
       throw PluginError(fmt::format("{}; --force gives it up and starts the new code beside it", error.what()));
     abandon_and_start(plugin, candidate, report.generation);
   } catch (...) {
@@ -187,7 +189,7 @@ ReloadReport PluginManager::rollback_one(Plugin& plugin, const std::string& why)
     report.build = candidate.file().build_id;
     report.version = candidate.file().version;
     check_beside_others(id, candidate);
-    replace(plugin, std::move(candidate), report, false, true);
+    replace(plugin, std::move(candidate), report, false, Lane::kPatience, true);
   } catch (const std::exception& error) {
     throw PluginError(fmt::format("plugin {} was not rolled back: {}", id, error.what()));
   }

@@ -1,84 +1,10 @@
 // Loading, reloading and unloading real libraries, beside events.
-#include "plugins/manager.hpp"
-
-#include <fstream>
-
-#include "../lanes/lane_fixture.hpp"
+#include "manager_fixture.hpp"
 
 namespace trellis::host {
 namespace {
 
 using namespace std::chrono_literals;
-
-class ManagerTest : public LaneTest {
- protected:
-  void SetUp() override {
-    LaneTest::SetUp();
-    if (HasFatalFailure()) return;
-    std::filesystem::create_directories(plugins());
-    install("sample_1_0_0");
-    store_->drop("sample");
-    ManagerOptions options;
-    options.plugins_folder = plugins();
-    options.generations_folder = journal_folder_ / "generations";
-    options.builds_folder = journal_folder_ / "builds";
-    options.grace = 200ms;
-    manager_ = std::make_unique<PluginManager>(options, *store_, context_, services_);
-    config_.id = "sample";
-    config_.where = "plugins.conf:1";
-    config_.settings = settings_;
-  }
-  void TearDown() override {
-    if (manager_) {
-      bool clean = true;
-      manager_->stop_all(std::chrono::steady_clock::now() + 30s, clean);
-      EXPECT_TRUE(clean);
-      manager_.reset();
-      store_->drop("sample");
-    }
-    LaneTest::TearDown();
-  }
-  std::filesystem::path plugins() const { return journal_folder_ / "plugins"; }
-  void install(const std::string& name) {
-    const auto aside = plugins() / "aside";
-    std::filesystem::copy_file(std::filesystem::path(SAMPLE_PLUGINS) / (name + ".so"), aside,
-                               std::filesystem::copy_options::overwrite_existing);
-    std::filesystem::rename(aside, plugins() / "sample.so");
-  }
-  void messages(std::uint32_t first, std::uint32_t last) {
-    for (std::uint32_t seq = first; seq <= last; ++seq) {
-      Record record;
-      record.position = Position::of(7, seq);
-      record.type = event_type("MESSAGE_CREATE");
-      record.guild = 5;
-      record.received_us = clock_us();
-      record.data = R"({"id":"1","channel_id":"2","guild_id":"5","content":"x","author":{"id":"3"}})";
-      ASSERT_TRUE(journal_->append(record));
-    }
-    ASSERT_FALSE(journal_->flush());
-  }
-  std::int64_t total() {
-    const auto connection = store_->open("sample")->connect();
-    const auto cursor = connection->execute("SELECT coalesce(sum(messages), 0) FROM totals");
-    const std::string shown = show(cursor->next()[0]);
-    return std::stoll(shown.substr(shown.find(' ') + 1));
-  }
-  bool passed(std::uint32_t seq) {
-    return eventually([&] { return manager_->passed_by_all({}, false) >= Position::of(7, seq); });
-  }
-  std::size_t mapped() const {
-    std::size_t count = 0;
-    std::ifstream maps("/proc/self/maps");
-    std::set<std::string> files;
-    for (std::string line; std::getline(maps, line);)
-      if (line.find("/generations/") != std::string::npos) files.insert(line.substr(line.find('/')));
-    count = files.size();
-    return count;
-  }
-
-  std::unique_ptr<PluginManager> manager_;
-  PluginConfig config_;
-};
 
 TEST_P(ManagerTest, LoadsCountsAndUnloads) {
   manager_->attach(*journal_);

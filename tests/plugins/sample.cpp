@@ -1,7 +1,19 @@
-// A plugin to read, load and unload.
+// A plugin to read, load and unload. SAMPLE_* make variants of it.
 #include <trellis/plugin.hpp>
 
+#ifdef SAMPLE_PINS
+#include <dlfcn.h>
+#endif
+#ifndef SAMPLE_ID
+#define SAMPLE_ID "sample"
+#endif
+#ifndef SAMPLE_NEEDS
+#define SAMPLE_NEEDS ""
+#endif
+
 using namespace trellis;
+
+extern "C" TL_EXPORT tl_status trellis_plugin_v1(const tl_entry_args*, tl_plugin*, char*, uint64_t);
 
 namespace {
 
@@ -14,18 +26,31 @@ struct Total {
 class Sample final : public Plugin {
  public:
   explicit Sample(Setup& setup) : totals_(setup.table<Total>("totals")) {
-    setup.on([this](const MessageCreate& message, Work& work) {
-           totals_.put(work, {message.guild_id(), 1});
-         })
-        .guilds_only();
+    setup.on(this, &Sample::message).guilds_only();
     setup.method("version", this, &Sample::version);
+#ifdef SAMPLE_COMMAND
+    setup.command(SAMPLE_COMMAND, "Nothing much", [](Command&) { return "done"; });
+#endif
+#ifdef SAMPLE_SETTING
+    setup.settings().get(SAMPLE_SETTING, 0);
+#endif
+#ifdef SAMPLE_PINS  // opens itself, and never lets go
+    Dl_info where;
+    if (dladdr(reinterpret_cast<void*>(trellis_plugin_v1), &where)) dlopen(where.dli_fname, RTLD_NOW);
+#endif
   }
 
  private:
+  void message(const MessageCreate& message, Work& work) {
+    totals_.put(work, {message.guild_id(), 1});
+#ifdef SAMPLE_THROWS
+    throw std::runtime_error("this build can do nothing");
+#endif
+  }
   Json version(Request&) { return Json::object({{"version", SAMPLE_VERSION}}); }
   Table<Total> totals_;
 };
 
 }  // namespace
 
-TRELLIS_PLUGIN(Sample, "sample", SAMPLE_VERSION)
+TRELLIS_PLUGIN(Sample, SAMPLE_ID, SAMPLE_VERSION, SAMPLE_NEEDS)

@@ -1,0 +1,2 @@
+CREATE TABLE notes (id BIGINT PRIMARY KEY);
+UPDATE totals SET messages = messages + 1000;

@@ -1,0 +1,4 @@
+-- additive
+ALTER TABLE totals ADD COLUMN note TEXT;
+CREATE TABLE notes (id BIGINT PRIMARY KEY, note TEXT NOT NULL);
+INSERT INTO notes VALUES (1, 'new');

@@ -1,0 +1,1 @@
+INSERT INTO there_is_no_such_table VALUES (1);
