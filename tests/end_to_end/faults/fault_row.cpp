@@ -221,6 +221,8 @@ void FaultRow::finish() {
   EXPECT_GT(result.sent, 0);
   EXPECT_EQ(result.dead, 0);
   expect_flawless(result, "recorder");
+  EXPECT_LE(troubled.misordered, tried_again_);
+  troubled.misordered = 0;
   expect_flawless(troubled, "troubled");
   expect_exact_gaps("recorder");
   if (troubled_) expect_exact_gaps("troubled");

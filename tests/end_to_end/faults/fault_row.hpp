@@ -63,6 +63,8 @@ class FaultRow : public Bench {
   /// give events up. Its account is asserted too; its dead letters are noted.
   void with_troubled(const std::string& settings, const std::filesystem::path& file = test_plugin("troubled"));
   void caused(int times = 1) { caused_ += times; }
+  /// So many dead letters of the troubled plugin were tried again, which comes after everything else.
+  void tried_again(std::int64_t events) { tried_again_ += events; }
   /// Text for the end of the row's line.
   void note(const std::string& text) { note_ += (note_.empty() ? "" : "; ") + text; }
   /// Waits until recorder has committed something of the present session, so that the account can tell it from the
@@ -93,6 +95,7 @@ class FaultRow : public Bench {
 
   std::mt19937_64 random_{seed()};
   bool troubled_ = false;
+  std::int64_t tried_again_ = 0;
   int caused_ = 0;
   std::string note_;
   std::vector<std::int64_t> ended_;
