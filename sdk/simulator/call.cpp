@@ -238,6 +238,15 @@ void Call::adopt_recent(const Place& place) const {
     stored.guild = place.guild->id;
     stored.object = object_of(text);
     for (const char* key : {"guild_id", "member", "channel_type", "pinned", "nonce"}) stored.object.erase(key);
+    // On the gateway accounts have no `flags`.
+    stored.object["author"].get_object().emplace("flags", 0);
+    for (json::value& mentioned : stored.object["mentions"].get_array()) {
+      mentioned.get_object().emplace("flags", 0);
+      mentioned.get_object().erase("member");
+    }
+    if (json::value* replied = stored.object.if_contains("referenced_message")) {
+      replied->get_object()["author"].get_object().emplace("flags", 0);
+    }
     stored.author = id_of(stored.object["author"].get_object()["id"]);
     world.messages.add(std::move(stored));
   });

@@ -30,7 +30,8 @@ json::object object_of(std::string_view text) { return parse_json(text).value().
 
 json::object user_object(const World& world, std::uint32_t user) {
   json::object object = object_of(user == kNone ? world.self.json : world.users[user].json);
-  object["flags"] = object["public_flags"];
+  const json::value flags = object["public_flags"];
+  object["flags"] = flags;
   for (const char* key : {"verified", "mfa_enabled", "email"}) object.erase(key);  // for one's own eyes
   return object;
 }

@@ -122,6 +122,9 @@ Response carry_out(Gateway& gateway, const Request& request, const Entry& entry,
     response = error.response();
   } catch (const InvalidForm& form) {
     response = form.response();
+  } catch (const std::exception& error) {
+    gateway.log(fmt::format("{} {}: {}", request.method, request.target, error.what()));
+    response = {500, R"({"message":"500: Internal Server Error","code":0})"};
   }
   response.headers.insert(response.headers.end(), headers.begin(), headers.end());
   return response;
@@ -129,8 +132,8 @@ Response carry_out(Gateway& gateway, const Request& request, const Entry& entry,
 
 Response answer_api(Gateway& gateway, const Request& request, const std::vector<std::string_view>& parts,
                     std::string_view query, std::string& pattern) {
-  if (request.user_agent.empty() ||
-      (gateway.options.rest_limits == "strict" && !request.user_agent.starts_with("DiscordBot ("))) {
+  // Discord may block who does not say who it is.
+  if (gateway.options.rest_limits == "strict" && !request.user_agent.starts_with("DiscordBot (")) {
     return {403, R"({"message":"internal network error","code":40333})"};
   }
   const Entry* found = nullptr;

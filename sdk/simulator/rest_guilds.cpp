@@ -64,6 +64,7 @@ Response get_voice_state(Call& call) {
     put_voice_state(text, call.world, guild, state, true);
     json::object object = object_of(text);
     object["self_stream"] = false;
+    object["member"] = member_object(call.world, guild, user);
     return call.answer(object);
   }
   refuse(404, 10065, "Unknown Voice State");

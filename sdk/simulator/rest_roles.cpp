@@ -52,7 +52,8 @@ void read_role(const Call& call, const Guild& guild, json::object& role) {
   }
   if (name) role["name"] = *name;
   if (color) role["color"] = *color;
-  role["colors"] = {{"primary_color", role["color"]}, {"secondary_color", nullptr}, {"tertiary_color", nullptr}};
+  const json::value plain = role["color"];
+  role["colors"] = {{"primary_color", plain}, {"secondary_color", nullptr}, {"tertiary_color", nullptr}};
   if (hoist) role["hoist"] = *hoist;
   if (mentionable) role["mentionable"] = *mentionable;
 }
@@ -74,7 +75,8 @@ Response count(Call& call) {
     if (role.id != guild.id) counts[std::to_string(role.id)] = 0;
   }
   const auto add = [&](std::string_view membership) {
-    for (const json::value& role : object_of(membership)["roles"].as_array()) {
+    const json::object object = object_of(membership);
+    for (const json::value& role : object.at("roles").as_array()) {
       json::value& sum = counts[role.as_string()];
       sum = sum.is_int64() ? sum.get_int64() + 1 : 1;
     }

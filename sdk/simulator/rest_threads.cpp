@@ -146,7 +146,11 @@ json::object listed(const Call& call, const std::vector<std::uint32_t>& indices)
   return {{"threads", std::move(threads)}, {"members", std::move(members)}};
 }
 
-Response list_active(Call& call) { return call.answer(listed(call, call.guild(0).threads)); }
+Response list_active(Call& call) {
+  json::object object = listed(call, call.guild(0).threads);
+  object["has_more"] = false;
+  return call.answer(object);
+}
 
 Response list_archived(Call& call) {
   const std::uint32_t parent = call.channel(0);

@@ -12,6 +12,8 @@ namespace trellis::sim {
 namespace {
 
 constexpr std::int64_t k2016 = 1451606400000;
+// What everyone may do in a new server.
+constexpr std::uint64_t kEveryone = 1799872721702465ULL;
 constexpr std::int64_t kYearMs = 365 * kDayMs;
 
 constexpr std::array<std::string_view, 32> kFirst = {
@@ -245,7 +247,7 @@ void World::build_guild(Random& random, std::uint32_t index) {
     role.id = i == 0 ? guild.id : new_id(created + i * 60'000);
     const std::uint32_t color = i == 0 ? 0 : random.below(0xFFFFFF);
     put(role.json, R"({"version":1,"unicode_emoji":null,"tags":{},"position":)", i, R"(,"permissions":")",
-        i == options.roles && i != 0 ? 8 : 2222085186699841ULL, R"(","name":")",
+        i == options.roles && i != 0 ? 8 : kEveryone, R"(","name":")",
         i == 0 ? "@everyone" : kTopics[i % kTopics.size()], R"(","mentionable":)", i % 2 == 1,
         R"(,"managed":false,"id":")", role.id, R"(","icon":null,"hoist":)", i % 3 == 1,
         R"(,"flags":0,"colors":{"tertiary_color":null,"secondary_color":null,)", R"("primary_color":)", color,

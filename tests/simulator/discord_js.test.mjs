@@ -1,7 +1,7 @@
 // discord.js, unmodified, takes the simulator for Discord.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Client, Events, GatewayIntentBits } from 'discord.js';
+import { ActionRowBuilder, ButtonBuilder, ButtonStyle, Client, EmbedBuilder, Events, GatewayIntentBits, ModalBuilder, TextInputBuilder, TextInputStyle } from 'discord.js';
 import { Simulator, countMessages, countTypes, until } from './sim.mjs';
 
 const intents = Object.values(GatewayIntentBits).filter((bit) => typeof bit === 'number');
@@ -86,3 +86,146 @@ test('runs the shards it is recommended', async () => {
     await sim.stop();
   }
 });
+
+const still = ['--rate', '0.001', '--start', 'now', '--span-days', '0', '--rest-global', '0'];
+
+async function withClient(body, ...flags) {
+  const sim = await Simulator.start(...still, ...flags);
+  const { client, raw } = await connect(sim);
+  try {
+    const guild = client.guilds.cache.first();
+    const channel = guild.channels.cache.find(({ type }) => type === 0);
+    await body({ sim, client, raw, guild, channel });
+    assert.deepEqual(raw.errors, []);
+  } catch (error) {
+    error.message += `\n--- trellis-sim said:\n${sim.log}`;
+    throw error;
+  } finally {
+    await client.destroy();
+    await sim.stop();
+  }
+}
+
+test('writes with embeds, buttons and a file, edits, reacts, pins, and reads back page by page', () => withClient(async ({ client, channel }) => {
+  const created = [];
+  client.on(Events.MessageCreate, (message) => created.push(message.id));
+  const go = new ButtonBuilder().setCustomId('go').setLabel('Go').setStyle(ButtonStyle.Primary);
+  const message = await channel.send({
+    content: 'hello',
+    embeds: [new EmbedBuilder().setTitle('Title').setImage('attachment://a.txt')],
+    components: [new ActionRowBuilder().addComponents(go)],
+    files: [{ attachment: Buffer.from('AAA'), name: 'a.txt', description: 'three letters' }],
+  });
+  assert.deepEqual([message.attachments.first().size, message.attachments.first().description], [3, 'three letters']);
+  assert.equal(message.embeds[0].image.url, message.attachments.first().url);
+  await until(() => created.includes(message.id), 'MESSAGE_CREATE');
+  assert.equal((await message.edit('changed')).content, 'changed');
+  await message.react('🔥');
+  await message.pin('worth it');
+  assert.equal((await channel.messages.fetchPins()).items[0].message.id, message.id);
+  assert.equal((await message.fetch()).reactions.cache.get('🔥').count, 1);
+  for (let i = 0; i < 5; ++i) await channel.send(`${i}`);
+  const newest = await channel.messages.fetch({ limit: 3 });
+  assert.deepEqual(newest.map(({ content }) => content), ['4', '3', '2']);
+  const older = await channel.messages.fetch({ limit: 3, before: newest.last().id, cache: false });
+  assert.deepEqual(older.map(({ content }) => content), ['1', '0', 'changed']);
+  assert.equal((await channel.bulkDelete(3)).size, 3);
+  await message.delete();
+  await assert.rejects(channel.messages.fetch({ message: message.id, force: true }), { code: 10008 });
+}));
+
+test('registers commands and answers them, a button and a modal', () => withClient(async ({ sim, client, channel, guild }) => {
+  const commands = [
+    { name: 'hello', description: 'Says hello', options: [{ type: 6, name: 'who', description: 'To whom', required: true }] },
+    { name: 'slow', description: 'Takes its time' },
+  ];
+  assert.equal((await client.application.commands.set(commands)).size, 2);
+  assert.equal((await client.application.commands.fetch()).size, 2);
+  await assert.rejects(client.application.commands.create({ name: 'Not Good', description: 'x' }), { code: 50035 });
+  const seen = [];
+  client.on(Events.InteractionCreate, async (interaction) => {
+    try {
+      if (interaction.isChatInputCommand() && interaction.commandName === 'hello') {
+        const go = new ButtonBuilder().setCustomId('go').setLabel('Go').setStyle(ButtonStyle.Primary);
+        const { resource } = await interaction.reply({ content: `hello ${interaction.options.getMember('who').user.username}`, components: [new ActionRowBuilder().addComponents(go)], withResponse: true });
+        seen.push(resource.message);
+      } else if (interaction.isChatInputCommand()) {
+        await interaction.deferReply();
+        await interaction.editReply('at last');
+        seen.push(await interaction.followUp({ content: 'and more', flags: 64 }));
+      } else if (interaction.isButton()) {
+        const input = new TextInputBuilder().setCustomId('name').setLabel('Name').setStyle(TextInputStyle.Short);
+        await interaction.showModal(new ModalBuilder().setCustomId('form').setTitle('Form').addComponents(new ActionRowBuilder().addComponents(input)));
+        seen.push(interaction);
+      } else if (interaction.isModalSubmit()) {
+        await interaction.update({ content: interaction.fields.getTextInputValue('name'), components: [] });
+        seen.push(interaction);
+      }
+    } catch (error) {
+      seen.push(error);
+    }
+  });
+  const act = async (script) => {
+    const before = seen.length;
+    const { status, body } = await sim.post('/_sim/interaction', { guild: guild.id, channel: channel.id, ...script });
+    assert.equal(status, 200, JSON.stringify(body));
+    await until(() => seen.length > before, 'the answer');
+    if (seen.at(-1) instanceof Error) throw seen.at(-1);
+    return { id: body.id, result: seen.at(-1) };
+  };
+  const person = (await guild.members.fetch()).find(({ user }) => !user.bot);
+  const hello = await act({ command: 'hello', options: { who: person.id }, user: person.id });
+  assert.equal(hello.result.content, `hello ${person.user.username}`);
+  const slow = await act({ command: 'slow' });
+  assert.ok(slow.result.flags.has(64));
+  const button = await act({ button: 'go', message: hello.result.id });
+  await act({ modal: button.id, fields: { name: 'Ada' } });
+  assert.equal((await channel.messages.fetch({ message: hello.result.id, force: true })).content, 'Ada');
+  const account = (await sim.get('/_sim/interactions')).body;
+  assert.deepEqual(account.map(({ callback }) => callback.type), [4, 5, 9, 7]);
+  assert.equal(account[1].edits[0].data.content, 'at last');
+  assert.ok(account.every(({ refused, failed }) => refused.length === 0 && !failed));
+}));
+
+test('moderates: roles, names, channels, threads, webhooks, bans', () => withClient(async ({ client, sim, guild, channel }) => {
+  const members = await guild.members.fetch();
+  assert.equal(members.size, guild.memberCount);
+  const person = members.find(({ user, id }) => !user.bot && id !== guild.ownerId);
+  const role = await guild.roles.create({ name: 'Level 1', colors: { primaryColor: 0xff }, reason: 'levels' });
+  await person.roles.add(role, 'earned');
+  assert.ok((await guild.members.fetch({ user: person.id, force: true })).roles.cache.has(role.id));
+  const made = await guild.channels.create({ name: 'new room', topic: 'x' });
+  await made.setName('other');
+  await made.permissionOverwrites.edit(person.id, { SendMessages: false });
+  await until(() => made.permissionOverwrites.cache.has(person.id), 'the overwrite');
+  const thread = await made.threads.create({ name: 'talk' });
+  await thread.send('inside');
+  await thread.setArchived(true);
+  const hook = await channel.createWebhook({ name: 'hook' });
+  const posted = await hook.send({ content: 'posted', username: 'Somebody' });
+  assert.equal(posted.author.username, 'Somebody');
+  await hook.delete();
+  await made.delete();
+  await until(() => !guild.channels.cache.has(made.id), 'CHANNEL_DELETE');
+  await guild.members.ban(person, { reason: 'naïve ✓' });
+  assert.equal((await guild.bans.fetch(person.id)).reason, 'naïve ✓');
+  await until(() => !guild.members.cache.has(person.id), 'GUILD_MEMBER_REMOVE');
+  await guild.members.unban(person.id);
+  const log = await guild.fetchAuditLogs({ limit: 5 });
+  assert.ok(log.entries.some(({ reason }) => reason === 'naïve ✓'));
+  assert.equal((await sim.truth()).members[guild.id], guild.memberCount);
+}));
+
+test('waits as limits and faults demand, and gets through', () => withClient(async ({ sim, client, channel }) => {
+  const limited = [];
+  client.rest.on('rateLimited', (info) => limited.push(info));
+  for (let i = 0; i < 7; ++i) await channel.send(`${i}`);
+  assert.ok(limited.length > 0, 'it held back by itself');
+  await sim.fault('rest_limit', { scope: 'shared', retry_after: 0.2, path: '/messages' });
+  await channel.send('after a shared limit');
+  await sim.fault('rest_error', { status: 502, path: '/messages', count: 2 });
+  await channel.send('after two bad gateways');
+  const { requests } = await sim.truth();
+  assert.equal(requests.limited.user ?? 0, 0, 'it never ran into a bucket');
+  assert.deepEqual((await channel.messages.fetch({ limit: 2 })).map(({ content }) => content), ['after two bad gateways', 'after a shared limit']);
+}));
