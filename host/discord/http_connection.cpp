@@ -42,7 +42,6 @@ class Connection final : public HttpConnection {
 
   asio::awaitable<HttpAnswer> exchange(const std::string& head, const std::string& body,
                                        Clock::time_point deadline) override {
-    sent_ = false;
     reused_ = connected_;
     keep_ = false;
     if (!connected_) co_await connect(deadline);
@@ -150,6 +149,7 @@ class Connection final : public HttpConnection {
       auto& message = parser.get();
       if (message.result_int() / 100 == 1) continue;  // 103 Early Hints and the like
       keep_ = !write_error && message.keep_alive() && buffer.size() == 0;
+      sent_ = false;
       socket().expires_never();
       idle_since_ = Clock::now();
       HttpAnswer answer;

@@ -25,6 +25,7 @@ constexpr std::size_t kRefusalsToWarn = 1000;
 constexpr std::chrono::minutes kTokenPause{1};  // after Discord did not accept it
 constexpr unsigned kPatientRefusals = 5;        // 429s of one request, until it also backs off
 constexpr std::chrono::seconds kLongestBackoff{30};
+constexpr std::chrono::hours kLongestTimeout{24};
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -75,6 +76,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
     Callback callback;
     std::shared_ptr<HttpConnection> connection;  // while it is being sent
     unsigned tries = 0, refusals = 0;
+    bool was_sent = false;
     bool maybe_done = false;  // one try got no answer, or one that leaves it open
     RestAnswer last_trouble;  // of the last try
   };
@@ -93,6 +95,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
   bool wait_is_too_long(Entry);
   void out_of_time(Entry);
   void finish(Entry, RestAnswer);
+  void stop_using_token(Id refused);
   RestAnswer token_refused(const RestRoute&) const;
   void watch_refusals();
   Clock::duration backoff(unsigned tries);
@@ -135,9 +138,10 @@ RestClient::Id RestClient::Impl::send(RestRequest request, Callback callback) {
   pending.ordered = request.method != "GET";
   pending.removes = request.method == "DELETE";
   pending.repeatable = request.repeatable || request.method != "POST";
-  pending.timeout = request.timeout;
+  pending.timeout =
+      std::clamp<std::chrono::milliseconds>(request.timeout, std::chrono::milliseconds(0), kLongestTimeout);
   pending.made = Clock::now();
-  pending.deadline = pending.made + request.timeout;
+  pending.deadline = pending.made + pending.timeout;
   pending.callback = std::move(callback);
   asio::post(executor_, [self = shared_from_this(), id, pending = std::move(pending)]() mutable {
     self->add(id, std::move(pending));
@@ -213,7 +217,9 @@ void RestClient::Impl::pump() {
 void RestClient::Impl::start(Id id) {
   const Entry entry = pending_.find(id);
   Pending& pending = entry->second;
-  if (pending.tries++ == 0 && hooks_.sent) hooks_.sent(pending.route, pending.owner, Clock::now() - pending.made);
+  ++pending.tries;
+  if (hooks_.sent && !pending.was_sent) hooks_.sent(pending.route, pending.owner, Clock::now() - pending.made);
+  pending.was_sent = true;
   pending.connection = pool_.take();
   connections_.insert(pending.connection);
   asio::co_spawn(executor_, exchange(shared_from_this(), id, pending.message, pending.connection, pending.deadline),
@@ -283,9 +289,8 @@ void RestClient::Impl::got_answer(Entry entry, HttpAnswer http) {
     if (pending.repeatable) return try_again(entry, std::move(answer));
   }
   if (answer.http == 401 && answer.code == 0 && pending.route.authorized) {
-    token_pause_until_ = Clock::now() + kTokenPause;
     answer.error = token_refused(pending.route).error;
-    log_error("discord", answer.error, {{"route", pending.route.key}});
+    stop_using_token(id);
   }
   // A try before, which got no answer, has done it.
   if (answer.http == 404 && pending.removes && pending.maybe_done) answer.status = TL_OK, answer.error.clear();
@@ -382,6 +387,19 @@ void RestClient::Impl::finish(Entry entry, RestAnswer answer) {
   } catch (const std::exception& error) {
     log_error("discord", "what was to be done with an answer failed",
               {{"route", pending.route.key}, {"plugin", pending.owner}, {"error", error.what()}});
+  }
+}
+
+/// What waits would be refused as well, and refusals count towards a ban.
+void RestClient::Impl::stop_using_token(Id refused) {
+  log_error("discord", "Discord does not accept the bot token (401); requests with it are not sent for a minute");
+  token_pause_until_ = Clock::now() + kTokenPause;
+  std::vector<Id> waiting;
+  for (const auto& [id, pending] : pending_)
+    if (pending.route.authorized && !pending.connection && id != refused) waiting.push_back(id);
+  for (const Id id : waiting) {
+    const Entry entry = pending_.find(id);
+    finish(entry, token_refused(entry->second.route));
   }
 }
 

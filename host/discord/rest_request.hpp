@@ -24,7 +24,7 @@ struct RestRequest {
   /// A POST that may be sent twice without harm, for example because its nonce is enforced. Other methods always may.
   bool repeatable = false;
   bool express = false;                       // an interaction's first answer: goes before everything else
-  std::chrono::milliseconds timeout{60'000};  // for everything: waiting, sending, retries
+  std::chrono::milliseconds timeout{60'000};  // for waiting, sending and retries together; a day at most
 };
 
 struct RestAnswer {

@@ -20,6 +20,7 @@ using test::page;
 using test::request;
 using test::RestRig;
 using test::RestServer;
+using test::too_many;
 using test::wait_until;
 using Request = RestServer::Request;
 using Reply = RestServer::Reply;
@@ -266,12 +267,16 @@ TEST(RestClient, TellsWhatThereIsToMeasure) {
     log.push_back(bucket.name + " " + std::to_string(bucket.remaining) + "/" + std::to_string(bucket.limit));
   };
   std::atomic<int> count = 0;
-  RestServer server([&](const Request&) { return ++count == 1 ? page(502) : limited(200, "{}", 5, 4, 1, "xyz"); });
+  RestServer server([&](const Request&) {
+    ++count;
+    return count == 1 ? page(502) : count == 2 ? too_many(0.01, "user", 0, "xyz") : limited(200, "{}", 5, 4, 1, "xyz");
+  });
   {
     RestRig rig(server.api(), {}, hooks);
     EXPECT_TRUE(rig.get("/channels/1").ok());
   }
-  EXPECT_EQ(log, (std::vector<std::string>{"sent GET /channels/{id} test", "answered 502", "xyz 4/5", "answered 200"}));
+  EXPECT_EQ(log, (std::vector<std::string>{"sent GET /channels/{id} test", "answered 502", "answered 429", "xyz 4/5",
+                                           "answered 200"}));
 }
 
 TEST(RestClient, MetricsForPrometheus) {

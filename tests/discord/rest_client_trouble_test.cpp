@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 
 #include "discord/rest_client.hpp"
 #include "rest_rig.hpp"
@@ -166,6 +167,34 @@ TEST(RestClientTrouble, Cancelling) {
   EXPECT_EQ(server.requests()[1].body, "behind");
 }
 
+TEST(RestClientTrouble, CancelledBeforeItWasSentMeansNeverSent) {
+  RestServer server([](const Request&) { return Reply{}; });
+  RestRig rig(server.api());
+  std::set<std::string> cancelled;
+  for (int i = 0; i < 100; ++i) {
+    const auto post = request("POST", "/channels/" + std::to_string(i) + "/messages", "post " + std::to_string(i));
+    std::future<RestAnswer> answer;
+    if (i % 2) {  // at any moment of its life
+      ASSERT_TRUE(rig.get("/users/@me").ok());
+      answer = rig.send(post);
+      rig->cancel(rig.last_id);
+    } else {  // before it can have been sent, beside a connection that waits for it
+      std::promise<void> ready;
+      rig->send(request("GET", "/users/@me"), [&](RestAnswer) {
+        answer = rig.send(post);
+        rig->cancel(rig.last_id);
+        ready.set_value();
+      });
+      ready.get_future().wait();
+    }
+    const RestAnswer got = RestRig::answer_of(answer);
+    if (!got.ok() && !got.maybe_done) cancelled.insert(post.body);
+  }
+  EXPECT_GE(cancelled.size(), 50u);
+  ASSERT_TRUE(rig.get("/users/@me").ok());
+  for (const auto& got : server.requests()) EXPECT_FALSE(cancelled.contains(got.body)) << got.body;
+}
+
 TEST(RestClientTrouble, BlockingCallCanBeStopped) {
   Gate gate;
   RestServer server([&](const Request&) {
@@ -214,6 +243,21 @@ TEST(RestClientTrouble, RefusedTokenIsNotTriedOnAndOn) {
   }
   EXPECT_EQ(server.requests().size(), 1u);
   EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token", "{}")).ok()) << "that one needs no bot token";
+}
+
+TEST(RestClientTrouble, WhatWaitsWithARefusedTokenIsNotSent) {
+  Gate gate;
+  RestServer server([&](const Request&) {
+    gate.wait();
+    return Reply{401, R"({"message":"401: Unauthorized","code":0})"};
+  });
+  RestRig rig(server.api());
+  std::vector<std::future<RestAnswer>> answers;
+  for (int i = 0; i < 5; ++i) answers.push_back(rig.send(request("POST", "/channels/1/messages", "{}")));
+  wait_until([&] { return server.requests().size() == 1; });
+  gate.open();
+  for (auto& answer : answers) EXPECT_EQ(RestRig::answer_of(answer).status, TL_DENIED);
+  EXPECT_EQ(server.requests().size(), 1u);
 }
 
 TEST(RestClientTrouble, BrakeIsTold) {
