@@ -138,6 +138,7 @@ void HostNamespace::note_session(Stream stream, const Session& session) {
 
 void HostNamespace::store_sessions() {
   if (!sessions_wait_.load(std::memory_order_acquire)) return;
+  std::lock_guard one(storing_);  // an older one must not come after a newer one
   std::map<Stream, Session> sessions;
   {
     std::lock_guard lock(noted_mutex_);

@@ -83,7 +83,7 @@ class HostNamespace {
   const std::string host_id_;
   std::unique_ptr<Namespace> namespace_;
   std::unique_ptr<Connection> connection_;
-  std::mutex noted_mutex_;
+  std::mutex storing_, noted_mutex_;
   std::map<Stream, Session> noted_;          // not in the store yet
   std::atomic<bool> sessions_wait_ = false;  // noted_ is not empty
 };

@@ -164,6 +164,27 @@ class UnitWriterTest : public StoreTest {
   boost::asio::thread_pool pool_{2};
 };
 
+/// What has to be in the store first comes first, and while it cannot be stored nothing is committed.
+TEST_P(UnitWriterTest, WhatComesBeforeACommit) {
+  auto write = writer();
+  std::atomic<bool> away = true;
+  std::atomic<int> asked = 0;
+  write->before_commit([&] {
+    ++asked;
+    if (away) throw StoreError(StoreError::Kind::Away, "08006", "not now");
+  });
+  EXPECT_TRUE(write->claim(1).empty());
+  const auto ticket = write->seal(unit(5));
+  while (asked < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(total(), 0);
+  EXPECT_EQ(position(), Position{});
+  EXPECT_TRUE(write->status().store_away);
+  away = false;
+  EXPECT_EQ(write->wait(ticket), Outcome::Committed);
+  EXPECT_EQ(total(), 1);
+  EXPECT_EQ(position(), Position::of(7, 5));
+}
+
 TEST_P(UnitWriterTest, RowsAndPositionsTogetherInOrder) {
   std::vector<std::uint64_t> order;
   auto write = writer();
