@@ -199,7 +199,10 @@ class PresenceUpdate : public Event {
   int activity_type() const { return static_cast<int>(json()["activities"][0]["type"].integer(-1)); }
 };
 
-/// Events between these times may be missing: the session could not be resumed, or this plugin did not run.
+/// Events between these times may be missing. It comes once, before what follows them. cause():
+/// "session": the gateway session could not be resumed; "lost": they were in the log no more, because it was lost or
+/// this plugin was too far behind; "filter": those of json()["types"] alone were not collected, because nothing enabled
+/// wanted them or the session lacked an intent; "disabled": this plugin was switched off.
 class Gap : public Event {
  public:
   using Event::Event;
