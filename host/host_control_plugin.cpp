@@ -214,6 +214,12 @@ std::string warnings_text(const ReloadReport& report) {
   return text;
 }
 
+std::string dead_letters_text(const DeadRetries& tried) {
+  if (tried.done + tried.failed + tried.left == 0) return {};
+  return fmt::format("its dead letters, tried again: {} done, {} failed, {} left\n", tried.done, tried.failed,
+                     tried.left);
+}
+
 std::string dry_text(const std::string& name, const ReloadReport& report) {
   return fmt::format(
              "{}: would go from generation {} to {}, build {} -> {}, version {} -> {}; migrations to apply: {}\n", name,
@@ -264,7 +270,10 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
       return {kExitOk, options.dry_run ? dry_text(name, report) : report_text(name, report) + warnings_text(report),
               ""};
     }
-    if (what == "rollback") return {kExitOk, report_text(name, manager->rollback(name, "by an operator")), ""};
+    if (what == "rollback") {
+      const ReloadReport report = manager->rollback(name, "by an operator");
+      return {kExitOk, report_text(name, report) + dead_letters_text(report.dead_letters), ""};
+    }
     if (what == "load" || what == "enable") {
       if (what == "enable") {
         if (flags["--forget"])

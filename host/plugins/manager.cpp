@@ -84,8 +84,9 @@ void PluginManager::load_one(const PluginConfig& config) {
       log_warn("plugin " + config.id, "declares what this host does not serve yet",
                {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
     plugin->lane = std::make_shared<Lane>(config.id, store_.open(config.id), context_);
+    const std::int64_t began_us = context_.now_us();
     plugin->lane->start(std::move(candidate.first), candidate.factory, plugin->generation);
-    candidate.move_into(*plugin, plugin->generation, context_.now_us());
+    candidate.move_into(*plugin, plugin->generation, began_us);
   } catch (const StoreError&) {
     throw;
   } catch (const std::exception& error) {

@@ -55,6 +55,7 @@ struct ReloadReport {
   std::int64_t pause_us = 0;            // how long its events stood still
   std::vector<std::string> migrations;  // applied; of a dry run: to be applied
   std::vector<std::string> warnings;    // about the file
+  DeadRetries dead_letters;             // of a rollback: those of the generation that was taken back, tried again
 };
 
 struct PluginStatus {
@@ -146,6 +147,7 @@ class PluginManager {
   // manager_reload.cpp
   void replace(Plugin&, Candidate, ReloadReport&, bool stop_first, std::chrono::microseconds patience,
                bool may_abandon);
+  DeadRetries offer_dead_letters(Plugin&, std::uint64_t generation, std::int64_t since_us) const;
   void abandon_and_start(Plugin&, Candidate&, std::uint64_t generation);
   ReloadReport rollback_one(Plugin&, const std::string& why);
   void begin_probation(Plugin&, const std::vector<std::string>& not_additive);

@@ -96,6 +96,7 @@ void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& r
   const std::weak_ptr<Library> old_library = plugin.library;
   const auto lane = plugin.running();
   const auto began = Clock::now();
+  const std::int64_t began_us = context_.now_us();  // before the first event of the new code
   Lane::Between between;
   if (stop_first)
     between = [&](bool& old_may_return) {
@@ -120,12 +121,11 @@ void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& r
       throw PluginError(fmt::format("{}; --force gives it up and starts the new code beside it", error.what()));
     abandon_and_start(plugin, candidate, report.generation);
   } catch (...) {
-    if (lane->status().generation == report.generation)
-      candidate.move_into(plugin, report.generation, context_.now_us());
+    if (lane->status().generation == report.generation) candidate.move_into(plugin, report.generation, began_us);
     throw;
   }
   report.pause_us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count();
-  candidate.move_into(plugin, report.generation, context_.now_us());
+  candidate.move_into(plugin, report.generation, began_us);
   if (!candidate.not_served.empty())
     log_warn("plugin " + id, "declares what this host does not serve yet",
              {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
@@ -184,6 +184,7 @@ ReloadReport PluginManager::rollback_one(Plugin& plugin, const std::string& why)
         record.no_way_back.empty()
             ? fmt::format("plugin {} has no earlier build that proved itself", id)
             : fmt::format("plugin {} cannot go back: the schema was changed since ({})", id, record.no_way_back));
+  const std::int64_t since_us = plugin.loaded_us;
   try {
     Candidate candidate = prepare_kept(id, target, nullptr, report.generation);
     report.build = candidate.file().build_id;
@@ -210,8 +211,26 @@ ReloadReport PluginManager::rollback_one(Plugin& plugin, const std::string& why)
              {"from_build", short_build(report.old_build)},
              {"build", short_build(report.build)},
              {"because", why}});
+  report.dead_letters = offer_dead_letters(plugin, report.old_generation, since_us);
   if (on_needs_changed_) on_needs_changed_();
   return report;
+}
+
+/// What a generation that was taken back could not handle, its predecessor may.
+DeadRetries PluginManager::offer_dead_letters(Plugin& plugin, std::uint64_t generation, std::int64_t since_us) const {
+  try {
+    const DeadRetries tried =
+        plugin.running()->retry_dead_letters(generation, since_us, Clock::now() + Lane::kPatience);
+    if (tried.done + tried.failed + tried.left > 0)
+      log_info("plugin " + plugin.config.id, "the dead letters of the generation that was taken back were tried again",
+               {{"done", tried.done}, {"failed", tried.failed}, {"left", tried.left}});
+    return tried;
+  } catch (const StoreError& error) {
+    log_warn("plugin " + plugin.config.id,
+             "the dead letters of the generation that was taken back stay: the store is away",
+             {{"because", error.what()}});
+    return {};
+  }
 }
 
 // ---- probation ----

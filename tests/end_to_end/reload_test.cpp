@@ -90,6 +90,102 @@ TEST_P(ReloadTest, BrokenCandidates) {
   expect_same(sim.counts(), stored());
 }
 
+/// A dry run says what would happen, and nothing happens.
+TEST_P(ReloadTest, DryRun) {
+  install(*this, build_of_message_counter("a"), "message_counter");
+  start_simulator({"--guilds", "2", "--rate", "500"});
+  start_host({"--set", "plugins.dir=" + (folder() / "plugins").string()});
+  wait_for_host();
+  install(*this, build_of_message_counter("b"), "message_counter");
+  Finished answer = ctl({"plugin", "reload", "message_counter", "--dry-run"});
+  EXPECT_EQ(answer.code, 0) << answer.err;
+  EXPECT_NE(answer.out.find("would go from generation 1 to 2"), std::string::npos) << answer.out;
+  EXPECT_NE(answer.out.find("migrations to apply: none"), std::string::npos) << answer.out;
+  plugins("[message_counter]\ndailyCutoffHourUTC = 25\n");
+  answer = ctl({"plugin", "reload", "message_counter", "--dry-run"});
+  EXPECT_EQ(answer.code, 1);
+  EXPECT_NE(answer.err.find("would not be reloaded"), std::string::npos) << answer.err;
+  EXPECT_NE(answer.err.find("plugins.conf:2"), std::string::npos) << answer.err;
+  EXPECT_EQ(plugin("message_counter").at("generation").as_int64(), 1);
+  EXPECT_EQ(plugin("message_counter").at("last_refusal"), "");
+  EXPECT_EQ(mapped_generations(host().pid()), 1u);
+  EXPECT_EQ(ctl({"plugin", "reload", "message_counter", "--dryrun"}).code, 2);
+  EXPECT_NE(ctl({"plugin", "reload", "message_counter", "--dryrun"}).err.find("--dry-run?"), std::string::npos);
+  EXPECT_EQ(ctl({"plugin", "rolback", "message_counter"}).code, 2);
+  stop_host();
+}
+
+/// A build that fails is taken back by itself, loses nothing, and stays away over a restart although it is installed.
+TEST_P(ReloadTest, TakenBack) {
+  const std::string here = "plugins.dir=" + (folder() / "plugins").string();
+  install(*this, build_of_message_counter("a"), "message_counter");
+  Simulator& sim = start_simulator({"--guilds", "3", "--rate", "1000"});
+  start_host({"--set", here, "--set", "reload.probation=0 s"});  // what runs has proved itself
+  wait_for_host();
+  stop_host();
+  start_host({"--set", here});
+  wait_for_host();
+  const auto good = plugin("message_counter").at("build");
+  install(*this, build_of_message_counter("fails"), "message_counter");
+  EXPECT_EQ(ctl({"plugin", "reload", "message_counter"}).code, 0);
+  const auto back = [&] { return plugin("message_counter").at("build") == good; };
+  wait_until("the build before is back", back, [&] { return ctl({"plugin", "status", "message_counter"}).out; });
+  const std::string status = ctl({"plugin", "status", "message_counter"}).out;
+  EXPECT_NE(status.find("rolled back: generation 2"), std::string::npos) << status;
+  EXPECT_NE(status.find("this build can do nothing"), std::string::npos) << status;
+  EXPECT_NE(ctl({"plugin", "list"}).out.find("(rolled back)"), std::string::npos);
+  Finished again = ctl({"plugin", "reload", "message_counter"});
+  EXPECT_EQ(again.code, 1) << again.out;
+  EXPECT_NE(again.err.find("was rolled back before"), std::string::npos) << again.err;
+  kill_host();
+  start_host({"--set", here});
+  wait_for_host();
+  EXPECT_TRUE(back()) << "the start took what is installed";
+  EXPECT_NE(host().err().find("was rolled back"), std::string::npos) << host().err();
+  install(*this, build_of_message_counter("b"), "message_counter");
+  EXPECT_EQ(ctl({"plugin", "reload", "message_counter"}).code, 0);
+  // By hand, too.
+  const Finished rollback = ctl({"plugin", "rollback", "message_counter"});
+  EXPECT_EQ(rollback.code, 0) << rollback.err;
+  EXPECT_TRUE(back());
+  sim.fault("pause");
+  expect_counted(sim.counts());
+  EXPECT_EQ(store().number("message_counter", "SELECT count(*) FROM trellis_dead"), 0);
+  stop_host();
+  expect_same(sim.counts(), stored());
+}
+
+/// A handler that never returns holds up its plugin; --force gives it up and goes on without it.
+TEST_P(ReloadTest, PastAHandlerThatHangs) {
+  const auto conf = [](const char* how_long) {
+    return fmt::format("[throws_on_word]\npath = \"{}\"\nhang_for = \"{}\"\n", test_plugin("throws_on_word").string(),
+                       how_long);
+  };
+  plugins(std::string(kCountEverything) + conf("1 h"));
+  Simulator& sim = start_simulator({"--guilds", "2", "--rate", "0", "--total", "200"});
+  start_host({"--set", "handler.soft_limit=1 s", "--set", "handler.hard_limit=2 s"});
+  expect_everything_counted();
+  const std::string server = sim.servers().at(0);
+  sim.send_message(server, server, "hang");
+  wait_until("it hangs", [&] { return plugin("throws_on_word").at("state") == "wedged"; });
+  plugins(std::string(kCountEverything) + conf("1 ms"));
+  const Finished refused = ctl({"plugin", "reload", "throws_on_word"});
+  EXPECT_EQ(refused.code, 1) << refused.out;
+  EXPECT_NE(refused.err.find("--force"), std::string::npos) << refused.err;
+  const Finished forced = ctl({"plugin", "reload", "throws_on_word", "--force"});
+  EXPECT_EQ(forced.code, 0) << forced.err;
+  EXPECT_NE(forced.out.find("STILL MAPPED"), std::string::npos) << forced.out;
+  sim.send_message(server, server, "fine");
+  const auto all = sim.messages_sent();
+  wait_until(
+      "the other code goes on",
+      [&] { return store().number("throws_on_word", "SELECT sum(messages) FROM counted") == all; },
+      [&] { return ctl({"status"}).out; });
+  EXPECT_EQ(plugin("throws_on_word").at("state"), "running");
+  expect_everything_counted();
+  kill_host();  // the handler would hold up a stop until its deadline
+}
+
 /// Unloaded, it misses nothing that it does not want to miss: it goes on where it was.
 TEST_P(ReloadTest, UnloadAndLoad) {
   Simulator& sim = start_simulator({"--guilds", "3", "--rate", "0", "--total", std::to_string(scaled(20'000))});

@@ -45,11 +45,17 @@ TEST_F(ProbationTest, APauseEndsIt) {
   EXPECT_EQ(verdict(), "it paused: its rows could not be written");
 }
 
+TEST_F(ProbationTest, AHangEndsIt) {
+  status_.state = "wedged";
+  status_.why = "the handler of MESSAGE_CREATE 7:12 has not returned for 34.1 s";
+  EXPECT_EQ(verdict(), status_.why);
+}
+
 TEST_F(ProbationTest, TheStoresFaultIsNotTheCodes) {
-  status_.state = "paused";
+  status_.state = "waiting";
   status_.why = "the store is away: connection refused";
   EXPECT_EQ(verdict(), "");
-  status_.why = "something";
+  status_.state = "paused";
   status_.writer.store_away = true;
   EXPECT_EQ(verdict(), "");
   status_.writer.store_away = false;

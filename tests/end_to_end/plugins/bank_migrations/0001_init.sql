@@ -1,0 +1,1 @@
+CREATE TABLE balances (guild_id BIGINT PRIMARY KEY, amount BIGINT NOT NULL);
