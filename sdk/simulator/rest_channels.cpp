@@ -96,8 +96,19 @@ json::array audit_changes(const json::object& before, const json::object& change
   for (const auto& [key, value] : changes) {
     const json::value* old = before.if_contains(key);
     if (old != nullptr && *old == value) continue;
-    json::object one{{"key", key}, {"new_value", value}};
-    if (old != nullptr) one["old_value"] = *old;
+    if (key == "thread_metadata") {
+      // Listed by what is in it, but for the times.
+      json::array inside = audit_changes(old->as_object(), value.as_object());
+      for (json::value& one : inside) {
+        const json::string& inner = one.as_object()["key"].as_string();
+        if (!inner.ends_with("timestamp")) list.push_back(one);
+      }
+      continue;
+    }
+    // What was or is nothing is left out.
+    json::object one{{"key", key}};
+    if (old != nullptr && !old->is_null()) one["old_value"] = *old;
+    if (!value.is_null()) one["new_value"] = value;
     list.push_back(std::move(one));
   }
   return list;
@@ -258,8 +269,12 @@ Response set_overwrite(Call& call) {
   const bool removing = call.request.method == "DELETE";
   json::object object = channel_object(call.world, index);
   json::array list;
+  json::value kind;
   for (const json::value& one : object["permission_overwrites"].as_array()) {
-    if (id_of(one.as_object().at("id")) != target) list.push_back(one);
+    if (id_of(one.as_object().at("id")) != target)
+      list.push_back(one);
+    else
+      kind = one.as_object().at("type");
   }
   const bool had = list.size() != object["permission_overwrites"].as_array().size();
   if (removing) {
@@ -272,6 +287,7 @@ Response set_overwrite(Call& call) {
     const std::uint64_t allow = form.id("allow").value_or(0);
     const std::uint64_t deny = form.id("deny").value_or(0);
     errors.check();
+    kind = type;
     if (type == 0) call.role(guild, target);
     if (type == 1 && call.world.find_user(target) == nullptr) refuse(404, 10013, "Unknown User");
     if (((allow | deny) & permission::kAll & ~permissions_in_channel(call.world, index, kNone)) != 0) {
@@ -282,7 +298,11 @@ Response set_overwrite(Call& call) {
   }
   call.gateway.change_channel(index, {{"permission_overwrites", std::move(list)}});
   call.gateway.announce_channel("CHANNEL_UPDATE", index);
-  call.audit(guild, removing ? 15 : had ? 14 : 13, call.world.channels[index].id);
+  call.audit(guild,
+             removing ? 15
+             : had    ? 14
+                      : 13,
+             call.world.channels[index].id, {}, {{"id", id_text(target)}, {"type", json::serialize(kind)}});
   return call.nothing();
 }
 

@@ -230,8 +230,11 @@ Response edit_member(Call& call) {
       if (form.has(key) && !form.null(key)) membership[key] = *form.at(key);
     }
     for (const auto& [key, value] : membership) {
-      if (before.at(key) != value)
-        changes.push_back({{"key", key}, {"old_value", before.at(key)}, {"new_value", value}});
+      if (before.at(key) == value) continue;
+      json::object one{{"key", key}};
+      if (!before.at(key).is_null()) one["old_value"] = before.at(key);
+      if (!value.is_null()) one["new_value"] = value;
+      changes.push_back(std::move(one));
     }
   });
   if (VoiceState* state = voice_state(guild, user); state != nullptr && (form.has("mute") || form.has("deaf"))) {

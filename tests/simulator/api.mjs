@@ -25,8 +25,10 @@ description.components.schemas.InnerErrors.properties._errors.items = {
   properties: { code: { type: 'string' }, message: { type: 'string' } },
   required: ['code', 'message'],
 };
-// The description knows no media channels yet.
-for (const name of ['GuildChannelResponse']) description.components.schemas[name].properties.type = { type: 'integer' };
+// The description knows no media channels and no forwarded messages yet.
+for (const name of ['GuildChannelResponse', 'MessageReferenceResponse']) {
+  description.components.schemas[name].properties.type = { type: 'integer' };
+}
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false });
 ajv.addSchema(description, 'discord');
 

@@ -5,7 +5,8 @@ import test from 'node:test';
 import { createRequire } from 'node:module';
 import Ajv from 'ajv';
 import { createGenerator } from 'ts-json-schema-generator';
-import { Client, Simulator, until } from './sim.mjs';
+import { Api } from './api.mjs';
+import { Client, Simulator, until, withSimulator } from './sim.mjs';
 
 const types = path.join(path.dirname(createRequire(import.meta.url).resolve('discord-api-types/v10')), 'v10.d.ts');
 
@@ -32,13 +33,25 @@ function makeSchema() {
       definition.type = 'integer'; // a sum of the enumerators, not one of them
     }
   }
+  // The generator cannot read how the fields of forwarded messages are picked from those of messages.
+  const { properties } = schema.definitions.APIMessage;
+  const forwarded = ['attachments', 'components', 'content', 'edited_timestamp', 'embeds', 'flags', 'mention_roles', 'mentions', 'timestamp', 'type'];
+  schema.definitions.APIMessageSnapshotFields = {
+    type: 'object',
+    properties: Object.fromEntries(forwarded.map((name) => [name, properties[name]])),
+    required: forwarded,
+  };
   // A template literal type made a string of the number.
   const limited = schema.definitions['GatewayRateLimitedDispatchData<"8">'];
   if (limited) limited.properties.opcode = { type: 'number', const: 8 };
   return schema;
 }
 
-function makeValidator(schema) {
+let made;
+
+function makeValidator() {
+  const schema = (made ??= makeSchema()); // takes seconds
+
   const ajv = new Ajv({ strict: false, allErrors: false });
   ajv.addSchema(schema, 'gateway');
   const byType = new Map();
@@ -65,8 +78,7 @@ function makeValidator(schema) {
 }
 
 test('every kind of payload', async () => {
-  const schema = makeSchema();
-  const check = makeValidator(schema);
+  const check = makeValidator();
   const shares = ['reaction', 'update', 'delete', 'voice', 'join', 'leave', 'member-update', 'presence', 'typing', 'thread', 'other'];
   const flags = ['--rate', '0', '--total', '3000', '--dm-share', '0.05', '--webhook-share', '0.1', '--bot-share', '0.1'];
   for (const share of shares) flags.push(`--${share}-share`, '0.5');
@@ -120,8 +132,106 @@ test('every kind of payload', async () => {
   }
 });
 
+test('every dispatch that follows from REST, and every kind of interaction', async () => {
+  const check = makeValidator();
+  const flags = ['--rate', '0.001', '--start', 'now', '--span-days', '0', '--rest-limits', 'off'];
+  await withSimulator(flags, async (sim, url) => {
+    const problems = new Map();
+    const seen = new Set();
+    const client = new Client(url, {
+      onDispatch: (payload) => {
+        const kind = payload.t === 'INTERACTION_CREATE' ? `${payload.t} ${payload.d.type}` : payload.t;
+        seen.add(kind);
+        const problem = check(payload);
+        if (problem && !problems.has(kind)) problems.set(kind, `${problem}\n${JSON.stringify(payload).slice(0, 3000)}`);
+      },
+    });
+    await until(async () => (await sim.sessions())[0]?.backfill_left === 0, 'the backfill');
+    const api = new Api(sim);
+    const { guild, channel, voice, forum, me } = await api.place();
+    const people = (await api.get(`/guilds/${guild}/members?limit=50`)).filter(({ user }) => !user.bot);
+    const { owner_id: owner } = await api.get(`/guilds/${guild}`);
+    const [person, other] = people.filter(({ user }) => user.id !== owner).map(({ user }) => user.id);
+    const components = [{ type: 1, components: [{ type: 2, style: 1, label: 'x', custom_id: 'go' }] }, { type: 1, components: [{ type: 5, custom_id: 'who' }] }];
+    const embeds = [{ title: 't', description: 'd', timestamp: '2026-01-01T00:00:00Z', footer: { text: 'f' }, fields: [{ name: 'a', value: 'b' }] }];
+    const message = await api.post(`/channels/${channel}/messages`, { content: `<@${person}>`, embeds, components }, { files: [{ name: 'a.txt', content: 'A' }] });
+    const at = `/channels/${channel}/messages/${message.id}`;
+    await api.post(`/channels/${channel}/messages`, { content: 're', message_reference: { message_id: message.id } });
+    await api.post(`/channels/${channel}/messages`, { message_reference: { type: 1, message_id: message.id, channel_id: channel } });
+    await api.post(`/channels/${channel}/messages`, { flags: 32768, components: [{ type: 17, components: [{ type: 10, content: 'x' }, { type: 14 }] }] });
+    await api.patch(at, { content: 'changed' });
+    await api.put(`${at}/reactions/%F0%9F%94%A5/@me`);
+    await api.del(`${at}/reactions/%F0%9F%94%A5/@me`);
+    await api.put(`${at}/reactions/%F0%9F%94%A5/@me`);
+    await api.del(`${at}/reactions/%F0%9F%94%A5`);
+    await api.del(`${at}/reactions`);
+    await api.put(`/channels/${channel}/messages/pins/${message.id}`);
+    await api.post(`/channels/${channel}/typing`);
+    const direct = await api.post('/users/@me/channels', { recipient_id: person });
+    await api.post(`/channels/${direct.id}/messages`, { content: 'psst' });
+    const hook = await api.post(`/channels/${channel}/webhooks`, { name: 'hook' });
+    await api.post(`/webhooks/${hook.id}/${hook.token}`, { content: 'posted' });
+    const room = await api.post(`/guilds/${guild}/channels`, { name: 'room', type: 0 });
+    await api.patch(`/channels/${room.id}`, { name: 'other' });
+    await api.put(`/channels/${room.id}/permissions/${person}`, { type: 1, allow: '1024' });
+    const thread = await api.post(`${at}/threads`, { name: 'talk' });
+    await api.put(`/channels/${thread.id}/thread-members/${person}`);
+    await api.patch(`/channels/${thread.id}`, { archived: true });
+    await api.del(`/channels/${thread.id}`);
+    await api.post(`/channels/${forum}/threads`, { name: 'post', message: { content: 'x' } });
+    await api.del(`/channels/${room.id}`);
+    await api.put(`/channels/${voice}/voice-status`, { status: 'chatting' });
+    const role = await api.post(`/guilds/${guild}/roles`, { name: 'r' });
+    await api.patch(`/guilds/${guild}/roles/${role.id}`, { name: 's' });
+    await api.put(`/guilds/${guild}/members/${person}/roles/${role.id}`);
+    await api.patch(`/guilds/${guild}/members/@me`, { nick: 'x' });
+    await api.del(`/guilds/${guild}/roles/${role.id}`);
+    await api.patch(`/guilds/${guild}`, { name: 'Other' });
+    await api.patch('/users/@me', { username: 'other' });
+    await api.put(`/guilds/${guild}/bans/${other}`, {});
+    await api.del(`/guilds/${guild}/bans/${other}`);
+    client.send({ op: 3, d: { since: null, activities: [], status: 'idle', afk: false } });
+
+    const options = [3, 4, 5, 6, 7, 8, 9, 10, 11].map((type) => ({ type, name: `o${type}`, description: 'x', autocomplete: type === 3 }));
+    await api.put(`/applications/${me}/commands`, [{ name: 'all', description: 'x', options }, { name: 'U', type: 2 }, { name: 'M', type: 3 }]);
+    const act = async (script) => {
+      const { status, body } = await sim.post('/_sim/interaction', { guild, channel, user: person, ...script });
+      assert.equal(status, 200, JSON.stringify(body));
+      return body;
+    };
+    const callback = (one, type, data) => api.post(`/interactions/${one.id}/${one.token}/callback`, { type, data });
+    const anyRole = (await api.get(`/guilds/${guild}/roles`))[1].id;
+    const one = await act({ command: 'all', options: { o3: 'x', o4: 1, o5: true, o6: person, o7: channel, o8: anyRole, o9: person, o10: 1.5, o11: { filename: 'a', content: 'b' } } });
+    await callback(one, 4, { content: 'x', flags: 64 });
+    await api.post(`/webhooks/${me}/${one.token}`, { content: 'more' });
+    await act({ autocomplete: 'all', focused: 'o3', options: { o3: 'x' } });
+    await act({ user_command: 'U', target: person });
+    await act({ message_command: 'M', target: message.id });
+    const button = await act({ button: 'go', message: message.id });
+    const label = { type: 18, label: 'L', component: { type: 4, style: 1, custom_id: 't' } };
+    await callback(button, 9, { custom_id: 'm', title: 't', components: [label] });
+    await callback(await act({ modal: button.id, fields: { t: 'v' } }), 4, { content: 'y' });
+    await act({ select: 'who', message: message.id, values: [person] });
+    await act({ command: 'all', dm: true });
+    await api.del(at);
+    await api.post(`/channels/${channel}/messages/bulk-delete`, { messages: (await api.get(`/channels/${channel}/messages?limit=2`)).map(({ id }) => id) });
+    await until(() => seen.has('MESSAGE_DELETE_BULK') && seen.has('PRESENCE_UPDATE'), 'the last of them');
+
+    assert.deepEqual([...problems.values()], []);
+    const expected = [
+      'READY', 'GUILD_CREATE', 'GUILD_UPDATE', 'USER_UPDATE', 'MESSAGE_CREATE', 'MESSAGE_UPDATE', 'MESSAGE_DELETE', 'MESSAGE_DELETE_BULK',
+      'MESSAGE_REACTION_ADD', 'MESSAGE_REACTION_REMOVE', 'MESSAGE_REACTION_REMOVE_EMOJI', 'MESSAGE_REACTION_REMOVE_ALL', 'CHANNEL_PINS_UPDATE',
+      'TYPING_START', 'WEBHOOKS_UPDATE', 'CHANNEL_CREATE', 'CHANNEL_UPDATE', 'CHANNEL_DELETE', 'THREAD_CREATE', 'THREAD_UPDATE', 'THREAD_DELETE',
+      'THREAD_MEMBERS_UPDATE', 'VOICE_CHANNEL_STATUS_UPDATE', 'GUILD_ROLE_CREATE', 'GUILD_ROLE_UPDATE', 'GUILD_ROLE_DELETE', 'GUILD_MEMBER_UPDATE',
+      'GUILD_MEMBER_REMOVE', 'GUILD_BAN_ADD', 'GUILD_BAN_REMOVE', 'GUILD_AUDIT_LOG_ENTRY_CREATE', 'PRESENCE_UPDATE', 'INTERACTION_CREATE 2',
+      'INTERACTION_CREATE 3', 'INTERACTION_CREATE 4', 'INTERACTION_CREATE 5',
+    ];
+    assert.deepEqual([...seen].sort(), expected.sort());
+  });
+});
+
 test('the validator notices what is wrong', () => {
-  const check = makeValidator(makeSchema());
+  const check = makeValidator();
   assert.match(check({ t: 'MESSAGE_CREATE', s: 1, op: 0, d: { id: '1' } }), /must have required property/);
   assert.match(check({ t: null, s: null, op: 10, d: {} }), /heartbeat_interval/);
   assert.match(check({ t: 'NEVER_HEARD_OF', s: 1, op: 0, d: {} }), /no schema/);
