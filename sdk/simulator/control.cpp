@@ -3,6 +3,7 @@
 
 #include "gateway.hpp"
 #include "json_in.hpp"
+#include "message_posts.hpp"
 #include "objects.hpp"
 #include "rest.hpp"
 
@@ -26,15 +27,48 @@ json::array requests(const RestState& state) {
   return list;
 }
 
+/// A person writes: {"content", "user", "channel" or "guild"}; what is missing is the first there is.
+Response write_message(Gateway& gateway, const Request& request) {
+  const auto failed = [](std::string_view why) { return Response{400, json::serialize(json::object{{"error", why}})}; };
+  const auto body = parse_json(request.body);
+  if (!body || !body->is_object()) return failed("the body must be a JSON object with \"content\"");
+  Call call(gateway, request);
+  World& world = gateway.world;
+  StoredMessage where;
+  where.channel = id_at(*body, "channel");
+  const Snowflake wanted = id_at(*body, "guild");
+  const Guild* guild = wanted == 0 ? &world.guilds.front() : world.find_guild(wanted);
+  if (guild == nullptr) return failed("guild names no server of this world");
+  if (where.channel == 0) where.channel = world.channels[guild->writable.front()].id;
+  const Place place = place_of(call, where);
+  if (place.guild == nullptr && place.person == kNone) return failed("channel names no channel of this world");
+  Writer writer;
+  writer.user = place.guild == nullptr ? place.person : place.guild->members[world.options.bots].user;
+  if (const Snowflake id = id_at(*body, "user")) {
+    const User* user = world.find_user(id);
+    if (user == nullptr || user == &world.self) return failed("user names nobody of this world");
+    writer.user = world.index_of(*user);
+  }
+  try {
+    const Draft draft = read_draft(call, *body, DraftOf::kMessage);
+    return call.answer(post_message(call, place, draft, writer).json(world.self.id));
+  } catch (const ApiError& error) {
+    return error.response();
+  } catch (const InvalidForm& form) {
+    return form.response();
+  }
+}
+
 }  // namespace
 
 Response handle_control(Gateway& gateway, const Request& request, std::string_view path, std::string_view) {
-  const bool post = path == "send" || path == "fault" || path == "interaction";
+  const bool post = path == "send" || path == "fault" || path == "interaction" || path == "message";
   if (request.method != (post ? "POST" : "GET")) {
     return {405, fmt::format(R"({{"error":"this is a {} route"}})", post ? "POST" : "GET")};
   }
   if (path == "send") return from(gateway.inject(request.body));
   if (path == "fault") return from(gateway.fault(request.body));
+  if (path == "message") return write_message(gateway, request);
   if (path == "interaction") return from(gateway.interact(request.body));
   if (path == "interactions") return {200, json::serialize(gateway.interactions.json(gateway.now()))};
   if (path == "truth") return {200, gateway.truth_json()};

@@ -319,6 +319,8 @@ bool parse_options(int argc, const char* const* argv, Options& options) {
              "  POST /_sim/send          {\"t\": \"MESSAGE_CREATE\", \"d\": {...}}: dispatch this to every session "
              "that "
              "may see it\n"
+             "  POST /_sim/message       a user writes {\"content\", \"user\", \"channel\" or \"guild\"}; answers with "
+             "the message\n"
              "  POST /_sim/interaction   a user acts, with \"user\", \"guild\", \"channel\" or \"dm\": true, and one "
              "of\n"
              "      {\"command\": NAME, \"subcommand\": \"GROUP SUB\", \"options\": {NAME: VALUE}}\n"

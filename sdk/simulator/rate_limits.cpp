@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kInvalidWindowMs = 600'000;
 constexpr std::int64_t kGlobalWindowMs = 1000;
+constexpr std::int64_t kHiddenKeptMs = 3'600'000;  // the longest of them
 
 /// What Discord calls a bucket is an opaque text that several routes may share.
 std::string bucket_hash(std::string_view bucket) {
@@ -57,6 +58,9 @@ void RateLimits::check(std::string_view name, std::string_view major, Limit limi
 void RateLimits::hidden(std::string_view what, std::uint64_t resource, std::size_t count, std::int64_t window_ms,
                         std::int64_t now_ms) {
   if (off()) return;
+  if (hidden_.size() > 10'000) {
+    std::erase_if(hidden_, [&](const auto& entry) { return now_ms - entry.second.back() >= kHiddenKeptMs; });
+  }
   auto& times = hidden_[{std::string(what), resource}];
   while (!times.empty() && now_ms - times.front() >= window_ms) times.pop_front();
   if (times.size() >= count) throw Limited{"user", times.front() + window_ms - now_ms};

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int64_t kTwoWeeksMs = 14 * kDayMs;
 constexpr std::size_t kMaxPins = 250;
+constexpr std::int64_t kNonceMs = 300'000;
+constexpr std::size_t kNonces = 10'000;
 
 bool can_read_history(const Call& call, const Place& place) {
   return place.guild == nullptr ||
@@ -97,10 +99,17 @@ Response create_message(Call& call) {
     const auto found = call.state.nonces.find(key);
     StoredMessage* same =
         found == call.state.nonces.end() ? nullptr : call.world.messages.find(place.id, found->second);
-    if (same != nullptr) return call.answer(same->json(call.world.self.id));
+    if (same != nullptr && same->id >= snowflake_at(wall_clock_ms() - kNonceMs))
+      return call.answer(same->json(call.world.self.id));
   }
   const StoredMessage& made = post_message(call, place, draft, {});
-  if (draft.enforce_nonce && !draft.nonce.empty()) call.state.nonces[key] = made.id;
+  if (draft.enforce_nonce && !draft.nonce.empty()) {
+    if (call.state.nonces.size() >= kNonces) {
+      const Snowflake oldest = snowflake_at(wall_clock_ms() - kNonceMs);
+      std::erase_if(call.state.nonces, [&](const auto& entry) { return entry.second < oldest; });
+    }
+    call.state.nonces[key] = made.id;
+  }
   return call.answer(made.json(call.world.self.id));
 }
 

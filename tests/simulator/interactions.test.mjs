@@ -184,3 +184,17 @@ test('interactions of a script', async () => {
     fs.rmSync(folder, { recursive: true });
   }
 });
+
+test('a person writes a message that the bot can find, and the truth counts it', () => withBot([], async ({ sim, api, client, guild, channel }) => {
+  const person = (await api.get(`/guilds/${guild}/members?limit=20`)).find(({ user }) => !user.bot).user.id;
+  const { status, body } = await sim.post('/_sim/message', { content: 'from a person', user: person, channel });
+  assert.equal(status, 200, JSON.stringify(body));
+  const { d } = await until(() => client.dispatches.find(({ t, d: made }) => t === 'MESSAGE_CREATE' && made.id === body.id), 'MESSAGE_CREATE');
+  assert.deepEqual([d.author.id, d.guild_id, d.content], [person, guild, 'from a person']);
+  assert.equal((await api.get(`/channels/${channel}/messages/${body.id}`)).author.id, person);
+  await api.refused(403, 50005, 'PATCH', `/channels/${channel}/messages/${body.id}`, { content: 'mine' });
+  const { messages } = await sim.truth();
+  assert.equal(messages[guild][channel][d.timestamp.slice(0, 10)], 1);
+  assert.equal((await sim.post('/_sim/message', { content: 'x', user: '1' })).status, 400);
+  assert.equal((await sim.post('/_sim/message', {})).body.code, 50006);
+}));
