@@ -182,12 +182,12 @@ TEST_P(DiskFaults, PowerLossAndSessionLost) {
   start_host();
   wait_for_host();
   std::vector<std::int64_t> synced;  // positions that may not be missed
-  for (int i = 0; i < times(2, 5); ++i) {
+  for (int i = 0; i < times(3, 5); ++i) {
     let_session_begin();
-    let_pass(static_cast<std::int64_t>(random()() % 4000));
     const auto tail = shard().at("tail");
     synced.push_back(tail.at("epoch").to_number<std::int64_t>() << 32 | tail.at("seq").to_number<std::int64_t>());
     let_journal_sync();
+    let_pass(static_cast<std::int64_t>(random()() % 2000));
     lose_power();
     session_ended(sim.sequence());
     sim.fault("expire_session");

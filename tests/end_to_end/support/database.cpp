@@ -174,8 +174,8 @@ void PostgresServer::start() {
     try {
       run("pg_ctl",
           {"-D", (folder_ / "data").string(), "-l", (folder_ / "log").string(), "-s", "-w", "-t", "60", "-o",
-           fmt::format("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c shared_buffers=16MB {}",
-                       port_, folder_.string(), options_),
+           fmt::format("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c shared_buffers=16MB {}",
+                       port_, options_),
            "start"});
       started_ = true;
       return;
@@ -187,7 +187,7 @@ void PostgresServer::start() {
 
 void PostgresServer::stop() { run("pg_ctl", {"-D", (folder_ / "data").string(), "-m", "fast", "-s", "-w", "stop"}); }
 
-void PostgresServer::kill() {
+std::vector<pid_t> PostgresServer::processes() const {
   const pid_t postmaster = std::stoi(read_file(folder_ / "data" / "postmaster.pid"));
   std::vector<pid_t> processes{postmaster};
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
@@ -197,6 +197,20 @@ void PostgresServer::kill() {
     const std::size_t end = status.rfind(')');
     if (end != status.npos && std::stoi(status.substr(end + 4)) == postmaster) processes.push_back(std::stoi(name));
   }
+  return processes;
+}
+
+void PostgresServer::hold_wal_writer() {
+  wait_until("the WAL writer is there", [&] {
+    for (const pid_t process : processes())
+      if (read_file(fmt::format("/proc/{}/cmdline", process)).find("walwriter") != std::string::npos)
+        return ::kill(process, SIGSTOP) == 0;
+    return false;
+  });
+}
+
+void PostgresServer::kill() {
+  const auto processes = this->processes();
   // The first one first: it would start all over when others die.
   for (const pid_t process : processes) ::kill(process, SIGKILL);
   wait_until("PostgreSQL is gone", [&] {

@@ -1,5 +1,7 @@
 // The store as an outsider sees it: SQLite files or a PostgreSQL database, read with plain SQL.
 #pragma once
+#include <sys/types.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -39,10 +41,14 @@ class PostgresServer {
   void stop();
   /// SIGKILL for all of its processes: what they had only in memory is lost.
   void kill();
+  /// Stops the process that writes what was committed with synchronous_commit off, until the next start. Settings:
+  /// wal_buffers large enough.
+  void hold_wal_writer();
   std::unique_ptr<Database> database();
 
  private:
   void run(const std::string& program, std::vector<std::string> arguments);
+  std::vector<pid_t> processes() const;  // the first one first
   std::filesystem::path bin_, folder_;
   const std::string options_;
   int port_ = 0;
