@@ -156,6 +156,7 @@ void Host::Impl::start() {
   manager->on_unload([this](const std::string& plugin) { scheduler->plugin_stopped(plugin); });
   if (crash_page && crash_page->last())
     manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
+  enabled = std::make_unique<EnabledPlugins>(*store, *host_namespace, *manager);
   control_server =
       std::make_unique<ControlServer>(state->socket(), [this](const auto& words) { return control(words); });
 
@@ -179,7 +180,6 @@ void Host::Impl::start() {
     else
       left_out.insert(plugin.id);
   }
-  enabled = std::make_unique<EnabledPlugins>(*store, *host_namespace, *manager);
   enabled->begin(switched_on);
   manager->load(starting, std::move(left_out));
   if (plugin_configs.empty()) log_warn("host", "no plugin is enabled; enable one in plugins.conf");
