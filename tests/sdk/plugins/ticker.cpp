@@ -1,4 +1,4 @@
-// Two jobs that count their runs: one by interval, one by the wall clock.
+// Two jobs that count their runs by the time they were due at: one by interval, one by the wall clock.
 #include <trellis/plugin.hpp>
 
 using namespace trellis;
@@ -7,8 +7,8 @@ namespace {
 
 struct Tick {
   std::string job;
-  std::int64_t runs = 0;
-  static constexpr auto columns = trellis::columns(key<&Tick::job>, sum<&Tick::runs>);
+  std::int64_t due_us = 0, runs = 0;
+  static constexpr auto columns = trellis::columns(key<&Tick::job, &Tick::due_us>, sum<&Tick::runs>);
 };
 
 class Ticker final : public Plugin {
@@ -19,8 +19,8 @@ class Ticker final : public Plugin {
   }
 
  private:
-  void second(JobRun& run) { ticks_.put(run, {"second", 1}); }
-  void minute(JobRun& run) { ticks_.put(run, {"minute", 1}); }
+  void second(JobRun& run) { ticks_.put(run, {"second", run.due().time_since_epoch().count(), 1}); }
+  void minute(JobRun& run) { ticks_.put(run, {"minute", run.due().time_since_epoch().count(), 1}); }
 
   Table<Tick> ticks_;
 };

@@ -1,4 +1,6 @@
 CREATE TABLE ticks (
-  job TEXT PRIMARY KEY,
-  runs BIGINT NOT NULL
+  job TEXT NOT NULL,
+  due_us BIGINT NOT NULL,
+  runs BIGINT NOT NULL,
+  PRIMARY KEY (job, due_us)
 );
