@@ -20,6 +20,8 @@ namespace trellis::host {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::chrono::seconds kRenewEvery{5}, kSnapshotEvery{30}, kReleaseEvery{1};
 
 std::string host_name() {
@@ -189,62 +191,70 @@ void Host::Impl::start() {
            {{"store", store->printable_url()},
             {"state", state->path().string()},
             {"intents", fmt::format("{}", fmt::join(intent_names(filter.intents), " "))}});
-  maintenance = std::thread([this] { keep_going(); });
+  disk_keeper = std::thread([this] { keep_disk(); });
+  store_keeper = std::thread([this] { keep_store(); });
 }
 
-void Host::Impl::keep_going() {
-  using Clock = std::chrono::steady_clock;
+std::vector<Journal*> Host::Impl::journals() const {
+  std::vector<Journal*> all;
+  std::lock_guard lock(lines_mutex);
+  for (const Line& line : lines) all.push_back(line.journal.get());
+  return all;
+}
+
+/// What goes to the disk regularly. It never waits for the store, so a power failure costs no more while that is away.
+void Host::Impl::keep_disk() {
   const auto sync_every = std::chrono::duration_cast<std::chrono::milliseconds>(config.journal.sync);
-  auto renew = Clock::now() + kRenewEvery, snapshot = Clock::now() + kSnapshotEvery,
-       release = Clock::now() + kReleaseEvery;
+  auto snapshot = Clock::now() + kSnapshotEvery;
   while (!wait_for_stop(sync_every)) {
-    std::vector<Journal*> journals;
-    std::vector<std::pair<Journal*, SegmentRelease*>> releases;
-    {
-      std::lock_guard lock(lines_mutex);
-      for (const Line& line : lines) {
-        journals.push_back(line.journal.get());
-        releases.emplace_back(line.journal.get(), line.release.get());
+    for (Journal* journal : journals())
+      if (const auto error = journal->sync())
+        log_error("journal", "cannot be synced to the disk", {{"error", error.message()}});
+    if (Clock::now() < snapshot) continue;
+    snapshot = Clock::now() + kSnapshotEvery;
+    for (Journal* journal : journals()) {
+      try {
+        cache.save(journal->stream(), state->cache());
+      } catch (const std::exception& error) {
+        log_error("cache", "the snapshot cannot be written", {{"error", error.what()}});
       }
     }
+  }
+}
+
+/// What goes to the store regularly, or is asked of it.
+void Host::Impl::keep_store() {
+  auto renew = Clock::now() + kRenewEvery;
+  while (!wait_for_stop(kReleaseEvery)) {
     try {
       host_namespace->store_sessions();
     } catch (const StoreError&) {
       // Before the next commit of any plugin it is tried again, and said there.
     }
-    for (Journal* journal : journals)
-      if (const auto error = journal->sync())
-        log_error("journal", "cannot be synced to the disk", {{"error", error.message()}});
-    const auto now = Clock::now();
-    if (now >= release) {
-      release = now + kReleaseEvery;
-      enabled->look_again();
-      for (const auto& [journal, segments] : releases) {
-        std::vector<Standing> standings;
-        if (!enabled->standings(journal->stream(), standings)) continue;
-        segments->release(standings);
-        cache.forget_gone(journal->stream(), segments->passed());
-      }
+    release_segments();
+    if (Clock::now() < renew) continue;
+    renew = Clock::now() + kRenewEvery;
+    try {
+      if (!host_namespace->renew())
+        ask_to_stop(kExitOccupied, "another host has taken the database over; this one stops");
+    } catch (const StoreError& error) {
+      log_warn("store", "the host row cannot be renewed", {{"error", error.what()}});
     }
-    if (now >= snapshot) {
-      snapshot = now + kSnapshotEvery;
-      for (Journal* journal : journals) {
-        try {
-          cache.save(journal->stream(), state->cache());
-        } catch (const std::exception& error) {
-          log_error("cache", "the snapshot cannot be written", {{"error", error.what()}});
-        }
-      }
-    }
-    if (now >= renew) {
-      renew = now + kRenewEvery;
-      try {
-        if (!host_namespace->renew())
-          ask_to_stop(kExitOccupied, "another host has taken the database over; this one stops");
-      } catch (const StoreError& error) {
-        log_warn("store", "the host row cannot be renewed", {{"error", error.what()}});
-      }
-    }
+  }
+}
+
+void Host::Impl::release_segments() {
+  std::vector<std::pair<Journal*, SegmentRelease*>> releases;
+  {
+    std::lock_guard lock(lines_mutex);
+    for (const Line& line : lines) releases.emplace_back(line.journal.get(), line.release.get());
+  }
+  enabled->look_again();
+  for (const auto& [journal, segments] : releases) {
+    std::vector<Standing> standings;
+    if (!enabled->standings(journal->stream(), standings)) continue;
+    segments->release(standings);
+    cache.forget_gone(journal->stream(), segments->passed());
   }
 }
 
@@ -269,7 +279,8 @@ void Host::Impl::shut_down() {
   bool clean = true;
   if (manager) manager->stop_all(deadline, clean);
   if (rest) rest->stop();
-  if (maintenance.joinable()) maintenance.join();
+  if (disk_keeper.joinable()) disk_keeper.join();
+  if (store_keeper.joinable()) store_keeper.join();
   for (Line& line : lines) {
     line.journal->sync();
     try {

@@ -39,7 +39,10 @@ struct Host::Impl {
   int run();
   void start();  // throws what the exit code is made of
   void shut_down();
-  void keep_going();  // the maintenance thread
+  void keep_disk();   // a thread
+  void keep_store();  // a thread
+  void release_segments();
+  std::vector<Journal*> journals() const;
   void ask_to_stop(int exit_code, std::string why);
   bool stop_asked() const;
   bool wait_for_stop(std::chrono::milliseconds);  // true: stop
@@ -92,7 +95,7 @@ struct Host::Impl {
   boost::asio::thread_pool writers{4}, requests{8};
   boost::asio::io_context io{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
-  std::thread io_thread, maintenance;
+  std::thread io_thread, disk_keeper, store_keeper;
   std::unique_ptr<RestClient> rest;
 
   std::unique_ptr<Watchdog> watchdog;
