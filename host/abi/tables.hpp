@@ -8,6 +8,7 @@
 
 #include "lanes/lane.hpp"
 #include "lanes/turn.hpp"
+#include "store/values.hpp"
 
 namespace trellis::host {
 
@@ -23,7 +24,6 @@ extern const tl_wait_v1 kWaitTable;
 extern const tl_answer_v1 kAnswerTable;
 extern const tl_cache_v1 kCacheTable;
 
-inline std::string_view view(tl_str text) { return text.p ? std::string_view(text.p, text.n) : std::string_view(); }
 inline tl_str str(std::string_view text) { return {text.data(), text.size()}; }
 
 /// A caller's struct as this host knows it: what the caller's is too short for is zero.

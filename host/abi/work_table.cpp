@@ -2,6 +2,7 @@
 #include <boost/json/parse.hpp>
 
 #include "abi/tables.hpp"
+#include "journal/event_types.hpp"
 #include "log/log.hpp"
 
 namespace trellis::host {
@@ -10,6 +11,8 @@ namespace {
 
 /// A plugin may store this much under one key.
 constexpr std::uint64_t kKeyBytesMax = 512, kValueBytesMax = 1 << 20;
+/// And send this much at once: as Discord.
+constexpr std::size_t kEffectBytesMax = 25 << 20;
 
 const std::shared_ptr<const BoundTable>* table_of(Turn& turn, tl_id id) {
   Instance& instance = *turn.instance;
@@ -232,13 +235,64 @@ tl_status kv_next(tl_turn id, tl_str prefix, tl_str after, tl_str* key, tl_str* 
   });
 }
 
+/// What the operation says; the target and the outbox fill in the rest. False: see turn.error.
+bool read_operation(Turn& turn, const tl_operation& given, OutboxRow& row) {
+  const auto text = [&](const char* what, tl_str given_text, std::string& to) {
+    to = view(given_text);
+    if (printable(to) == to) return true;
+    turn.fail(TL_INVALID, fmt::format("{} of what is sent is not UTF-8 text", what));
+    return false;
+  };
+  row.plugin = turn.instance->plugin;
+  row.repeatable = (given.flags & TL_OPERATION_REPEATABLE) != 0;
+  row.body = view(given.body);
+  row.created_us = turn.now_us;
+  row.not_before_us = std::max<std::int64_t>(given.not_before_us, 0);
+  row.give_up_after_us = std::max<std::int64_t>(given.give_up_after_us, 0);
+  row.timeout_us = std::max<std::int64_t>(given.timeout_us, 0);
+  if (!text("the system", given.system, row.system) || !text("the verb", given.verb, row.verb) ||
+      !text("the target", given.target, row.target) || !text("the order key", given.order_key, row.queue) ||
+      !text("the delivery id", given.delivery_id, row.delivery_id))
+    return false;
+  if (!row.queue.empty()) row.queue.insert(0, "key ");
+  for (std::uint64_t i = 0; i < given.header_count; ++i) {
+    auto& [name, value] = row.headers.emplace_back();
+    const std::string header = text_of(given.headers[i].value);
+    if (!text("a header's name", given.headers[i].name, name) || !text("a header", str(header), value)) return false;
+  }
+  for (std::uint64_t i = 0; i < given.file_count; ++i) {
+    auto& file = row.files.emplace_back();
+    if (!text("a file's name", given.files[i].name, file.name) ||
+        !text("a file's type", given.files[i].type, file.type))
+      return false;
+    file.bytes = view(given.files[i].bytes);
+  }
+  if (row.bytes() <= kEffectBytesMax) return true;
+  turn.fail(TL_TOO_LARGE, fmt::format("what is sent has at most {} MiB, with its files", kEffectBytesMax >> 20));
+  return false;
+}
+
 tl_status send(tl_turn id, const tl_operation* operation) {
   Turn* turn = Turn::find(id);
   if (!turn) return TL_REFUSED;
   const tl_operation given = sized_copy(operation);
-  return turn->fail(
-      TL_UNAVAILABLE,
-      fmt::format("this version of the host does not deliver to \"{}\" yet; nothing was sent", view(given.system)));
+  const auto& accept = turn->lane.context().accept_effect;
+  if (!accept)
+    return turn->fail(
+        TL_UNAVAILABLE,
+        fmt::format("this version of the host does not deliver to \"{}\" yet; nothing was sent", view(given.system)));
+  if (!(given.flags & TL_OPERATION_EFFECT))
+    return turn->fail(TL_INVALID,
+                      fmt::format("\"{}\" only asks for something: call it, send() has no answer", view(given.verb)));
+  OutboxRow row;
+  if (!read_operation(*turn, given, row)) return turn->failed;
+  std::string why;
+  if (const tl_status status = accept(row, why); status < 0) return turn->fail(status, why);
+  if (turn->origin.empty() && turn->record)
+    turn->origin = EffectOrigin::of_event(event_name(turn->record->type), turn->stream, turn->record->position);
+  turn->origin.name(row, row.plugin);
+  turn->unit().send(std::move(row));
+  return TL_OK;
 }
 
 const EntrySpec* job_of(Turn& turn, tl_id job) {
@@ -286,6 +340,7 @@ tl_status save(tl_turn id, tl_str progress) {
   if (!is_json(view(progress))) return turn->fail(TL_INVALID, "progress must be JSON");
   turn->unit().change_job(
       {Unit::JobChange::Kind::Save, turn->job, turn->key, std::string(view(progress)), turn->scheduled_us});
+  turn->origin.saved(view(progress));
   return TL_OK;
 }
 

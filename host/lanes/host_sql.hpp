@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "store/store.hpp"
+#include "store/values.hpp"
 
 namespace trellis::host {
 
@@ -22,9 +23,6 @@ std::unique_ptr<Cursor> run(Connection& connection, std::string_view sql, const 
   const std::vector<tl_value> list{values...};
   return connection.execute(sql, list);
 }
-
-/// What every database takes as text: NUL and what is no UTF-8 becomes "?".
-std::string printable(std::string_view);
 
 /// The wall clock, for columns that say when a row was written.
 std::int64_t row_time_us();

@@ -11,28 +11,6 @@ std::int64_t row_time_us() {
       .count();
 }
 
-std::string printable(std::string_view given) {
-  std::string out(given);
-  for (std::size_t i = 0; i < out.size();) {
-    const auto byte = [&](std::size_t at) { return at < out.size() ? static_cast<unsigned char>(out[at]) : 0u; };
-    const unsigned first = byte(i);
-    const std::size_t length = first < 0x80                    ? 1
-                               : first >= 0xC2 && first < 0xE0 ? 2
-                               : first >= 0xE0 && first < 0xF0 ? 3
-                               : first >= 0xF0 && first < 0xF5 ? 4
-                                                               : 0;
-    bool good = length != 0 && first != 0;
-    for (std::size_t n = 1; n < length; ++n) good = good && (byte(i + n) & 0xC0) == 0x80;
-    const unsigned second = byte(i + 1);  // overlong, surrogates, beyond U+10FFFF
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-        (first == 0xF4 && second > 0x8F))
-      good = false;
-    if (!good) out[i] = '?';
-    i += good ? length : 1;
-  }
-  return out;
-}
-
 void create_host_tables(Connection& connection, bool postgresql) {
   const char* bytewise = postgresql ? " COLLATE \"C\"" : "";
   connection.run_script(fmt::format(
@@ -48,6 +26,7 @@ INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTH
       bytewise));
   create_dead_letter_table(connection, postgresql);
   create_gap_table(connection);
+  create_outbox_table(connection, postgresql);
 }
 
 UnitRow read_unit_row(Connection& connection, bool postgresql) {
@@ -216,6 +195,7 @@ void Unit::write_effects(Connection& connection, bool) const {
   for (const auto& [letter, done] : dead_retries_)
     done ? static_cast<void>(delete_dead_letter(connection, letter)) : note_dead_retry(connection, letter);
   for (const Gap& gap : gaps_) write_gap(connection, gap);
+  insert_effects(connection, outbox_, outbox_written_);
 }
 
 }  // namespace trellis::host

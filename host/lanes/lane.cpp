@@ -27,6 +27,7 @@ Lane::Lane(std::string plugin, std::unique_ptr<Namespace> ns, LaneContext& conte
     const auto changes = unit.job_changes();
     if (!changes.empty() && context_.on_job_changes) context_.on_job_changes(*this, changes);
     dead_letters_ += unit.dead_letters_more();
+    if (unit.sends() && context_.on_effects) context_.on_effects(*this);
   });
   writer_.before_commit(context_.before_commit);
   writer_.on_settled([this] { bell_.ring(); });

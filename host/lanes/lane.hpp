@@ -57,6 +57,13 @@ struct LaneContext {
   /// An instance runs (after its on_start), or committed changes of its jobs.
   std::function<void(Lane&)> on_started;
   std::function<void(Lane&, const std::vector<Unit::JobChange>&)> on_job_changes;
+  /// Looks at an effect while it is staged, and fills in what its target decides; else says why not. Null: nothing is
+  /// delivered.
+  std::function<tl_status(OutboxRow&, std::string& why)> accept_effect = nullptr;
+  /// Effects of this lane are in the store. May be null.
+  std::function<void(Lane&)> on_effects = nullptr;
+  /// The lane has ended: nothing of the plugin runs any more. May be null.
+  std::function<void(Lane&)> on_stopped = nullptr;
   /// A request's sleep, by another clock than the steady one; false: it was cancelled. May be null.
   std::function<bool(const Turn&, std::int64_t us)> sleep = nullptr;
   /// A request waits, and what it had staged is in the store. [without the baton] May be null.

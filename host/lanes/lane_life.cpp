@@ -214,6 +214,7 @@ bool Lane::stop(Clock::time_point deadline) {
     self_ = shared_from_this();
     thread_.detach();
   }
+  if (context_.on_stopped) context_.on_stopped(*this);
   std::lock_guard lock(readers_mutex_);
   readers_.clear();
   return clean;

@@ -37,6 +37,12 @@ CrashKind crash_kind(std::uint32_t entry_kind) {
   }
 }
 
+std::string_view word_for(std::uint32_t entry_kind) {
+  constexpr std::string_view kWords[] = {"request", "start", "command", "component", "suggestion",
+                                         "form",    "route", "method",  "job"};
+  return kWords[entry_kind < std::size(kWords) ? entry_kind : 0];
+}
+
 }  // namespace
 
 RequestAnswer Lane::request(const RequestCall& call) {
@@ -139,6 +145,9 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   turn.key = call.key;
   turn.cancelled = call.cancelled;
   if (entry.kind == TL_JOB) turn.job = entry.name;
+  turn.origin = entry.kind == TL_JOB
+                    ? EffectOrigin::of_job(entry.name, call.key, call.due_us, boost::json::serialize(call.progress))
+                    : EffectOrigin::of_request(word_for(entry.kind), entry.name);
   if (call.scheduled) turn.scheduled_us = call.due_us;
   tl_request request{};
   request.size = sizeof request;

@@ -47,6 +47,7 @@ void Turn::next_event(const Record& event, Stream from) {
   record = &event;
   stream = from;
   now_us = event.received_us;
+  origin.clear();
   error.clear();
   failed = TL_OK;
   host_fault = HostFault::None;

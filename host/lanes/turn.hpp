@@ -14,6 +14,7 @@
 #include "journal/journal.hpp"
 #include "lanes/instance.hpp"
 #include "lanes/unit.hpp"
+#include "outbox/outbox_ids.hpp"
 
 namespace trellis::host {
 
@@ -85,6 +86,7 @@ class Turn {
   std::shared_ptr<std::atomic<bool>> cancelled;  // this request alone; may be null
   RequestAnswer answer;
 
+  EffectOrigin origin;  // of what it sends; an event's: when it sends something
   std::int64_t now_us = 0;
   std::string error;
   tl_status failed = TL_OK;

@@ -240,6 +240,13 @@ void Unit::note_gap(Gap gap) {
   needs_sync = true;
 }
 
+void Unit::send(OutboxRow row) {
+  needs_sync = true;
+  bytes_ += row.bytes();
+  outbox_.push_back(std::move(row));
+  undo_.push_back({Undo::Kind::Effect, nullptr, nullptr, {}, 0});
+}
+
 void Unit::undo_to(std::size_t mark) {
   for (; undo_.size() > mark; undo_.pop_back()) {
     Undo& undo = undo_.back();
@@ -276,6 +283,9 @@ void Unit::undo_to(std::size_t mark) {
         dead_.pop_back();
         --dead_more_;
         break;
+      case Undo::Kind::Effect:
+        outbox_.pop_back();
+        break;
     }
   }
 }
@@ -295,6 +305,8 @@ void Unit::clear_effects() {
   dead_.clear();
   dead_retries_.clear();
   gaps_.clear();
+  outbox_written_ += outbox_.size();
+  outbox_.clear();
   rows_ = bytes_ = 0;
   memory_->release();
 }

@@ -15,6 +15,7 @@
 #include "lanes/dead_letters.hpp"
 #include "lanes/gaps.hpp"
 #include "lanes/host_tables.hpp"
+#include "outbox/outbox_row.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
@@ -80,6 +81,13 @@ class Unit {
   std::int64_t dead_letters_more() const { return dead_more_; }
   void note_gap(Gap);  // stays when handlers are undone
 
+  // ---- the outbox ----
+
+  /// An effect on the outside, whole. The commit waits for the disk then: nothing that was delivered may be lost.
+  void send(OutboxRow);
+  /// Effects were staged, also ones that clear_effects() has written already.
+  bool sends() const { return outbox_written_ + outbox_.size() > 0; }
+
   // ---- undo: a handler's own effects, when it fails ----
 
   std::size_t mark() const { return undo_.size(); }
@@ -106,7 +114,7 @@ class Unit {
 
   bool has_effects() const {
     return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || !dead_retries_.empty() || !gaps_.empty() ||
-           in_transaction;
+           !outbox_.empty() || in_transaction;
   }
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return bytes_; }  // of staged rows and texts, roughly
@@ -119,6 +127,7 @@ class Unit {
   std::uint64_t events = 0;         // handled events in it
   std::int64_t expire_keys_us = 0;  // keys that expired until then are deleted with it; 0: none
   bool needs_sync = false;          // effects of requests, jobs or the outbox
+  bool begun_lazily = false;        // and that transaction does not wait for the disk
   bool in_transaction =
       false;  // SQL ran: a part is in the connection's open transaction, so the unit can only be replayed
 
@@ -147,7 +156,7 @@ class Unit {
     std::vector<RowState*> rows;  // in the order they were first staged
   };
   struct Undo {
-    enum class Kind { RowAdded, RowChanged, Key, Job, DeadLetter } kind;
+    enum class Kind { RowAdded, RowChanged, Key, Job, DeadLetter, Effect } kind;
     TableStage* stage = nullptr;
     RowState* row = nullptr;
     RowState before;
@@ -170,6 +179,8 @@ class Unit {
   std::vector<std::pair<DeadLetter, bool>> dead_retries_;
   std::int64_t dead_more_ = 0;
   std::vector<Gap> gaps_;
+  std::vector<OutboxRow> outbox_;
+  std::size_t outbox_written_ = 0;
   std::vector<StoredPosition> positions_;
   std::vector<Undo> undo_;
   std::vector<tl_value> undo_values_;

@@ -209,6 +209,13 @@ bool UnitWriter::commit_once(Unit& unit) {
   for (const StoredPosition& to : unit.positions())
     if (to.position.value) write_position(*connection_, to);
   connection_->commit();
+  if (unit.needs_sync && unit.begun_lazily) {
+    // It has turned out that it must not get lost, when its transaction was open: one that waits for the disk takes
+    // along what was committed before.
+    connection_->begin(Durability::Sync);
+    claim_unit_row(*connection_, owner_);
+    connection_->commit();
+  }
   if (unit.needs_sync) last_sync_ = Clock::now();
   if (unit.expire_keys_us) {
     std::lock_guard lock(mutex_);
@@ -344,6 +351,7 @@ Connection* UnitWriter::transaction(Unit& unit) {
   if (!connection) return nullptr;
   if (!unit.in_transaction) {
     if (Clock::now() - last_sync_ >= kSyncEvery) unit.needs_sync = true;
+    unit.begun_lazily = !unit.needs_sync;
     try {
       connection->begin(unit.needs_sync ? Durability::Sync : Durability::Lazy);
       if (!raise_unit(*connection, owner_, unit_)) {

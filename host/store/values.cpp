@@ -399,6 +399,28 @@ void check_namespace_name(std::string_view name) {
                     name));
 }
 
+std::string printable(std::string_view given) {
+  std::string out(given);
+  for (std::size_t i = 0; i < out.size();) {
+    const auto byte = [&](std::size_t at) { return at < out.size() ? static_cast<unsigned char>(out[at]) : 0u; };
+    const unsigned first = byte(i);
+    const std::size_t length = first < 0x80                    ? 1
+                               : first >= 0xC2 && first < 0xE0 ? 2
+                               : first >= 0xE0 && first < 0xF0 ? 3
+                               : first >= 0xF0 && first < 0xF5 ? 4
+                                                               : 0;
+    bool good = length != 0 && first != 0;
+    for (std::size_t n = 1; n < length; ++n) good = good && (byte(i + n) & 0xC0) == 0x80;
+    const unsigned second = byte(i + 1);  // overlong, surrogates, beyond U+10FFFF
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+        (first == 0xF4 && second > 0x8F))
+      good = false;
+    if (!good) out[i] = '?';
+    i += good ? length : 1;
+  }
+  return out;
+}
+
 std::string error_text(std::string_view ns, std::string_view what, std::string_view sqlstate) {
   if (sqlstate.empty()) return fmt::format("{}: {}", ns, what);
   return fmt::format("{}: {} (SQLSTATE {})", ns, what, sqlstate);

@@ -88,6 +88,10 @@ tl_value declared_value(const tl_value&, const Column&, TextArena&, std::string_
 /// none of PostgreSQL's own.
 void check_namespace_name(std::string_view name);
 
+/// What every database takes as text: NUL and what is no UTF-8 becomes "?". A dead letter that cannot be written would
+/// stop the lane.
+std::string printable(std::string_view given);
+
 /// "message_counter: text (SQLSTATE 42P01)"
 std::string error_text(std::string_view ns, std::string_view what, std::string_view sqlstate);
 
