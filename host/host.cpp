@@ -116,10 +116,14 @@ void Host::Impl::start() {
   lanes.call_plugin = [this](const std::string& plugin, const RequestCall& call) {
     return manager->call(plugin, call);
   };
-  lanes.on_started = [this](Lane& lane) { scheduler->plugin_started(lane); };
+  lanes.on_started = [this](Lane& lane) {
+    scheduler->plugin_started(lane);
+    outbox->plugin_started(lane.plugin(), lane.writer().status().owner);
+  };
   lanes.on_job_changes = [this](Lane& lane, const std::vector<Unit::JobChange>& changes) {
     scheduler->runs_changed(lane, changes);
   };
+  open_outbox();
   watchdog = std::make_unique<Watchdog>(config.handler.soft_limit, config.handler.hard_limit);
   lanes.watchdog = watchdog.get();
   lanes.before_commit = [this] {
@@ -193,6 +197,24 @@ void Host::Impl::start() {
             {"intents", fmt::format("{}", fmt::join(intent_names(filter.intents), " "))}});
   disk_keeper = std::thread([this] { keep_disk(); });
   store_keeper = std::thread([this] { keep_store(); });
+}
+
+void Host::Impl::open_outbox() {
+  discord_target = std::make_unique<DiscordTarget>(
+      [this](RestRequest request, std::function<void(RestAnswer)> done) {
+        rest->send(std::move(request), std::move(done));
+      },
+      DiscordExpiry{config.outbox.messages_give_up_after.count(), config.outbox.give_up_after.count()});
+  OutboxOptions options;
+  options.targets = {{"discord", discord_target.get()}};
+  options.open = [this](const std::string& plugin) { return store->open(plugin); };
+  options.post = [this](std::function<void()> run) { boost::asio::post(writers, std::move(run)); };
+  options.now_us = wall_clock_us;
+  options.metrics = &metrics;
+  outbox = std::make_unique<Outbox>(std::move(options));
+  lanes.accept_effect = [this](OutboxRow& row, std::string& why) { return outbox->accept(row, why); };
+  lanes.on_effects = [this](Lane& lane) { outbox->effects_committed(lane.plugin()); };
+  lanes.on_stopped = [this](Lane& lane) { outbox->plugin_stopped(lane.plugin()); };
 }
 
 std::vector<Journal*> Host::Impl::journals() const {
@@ -278,6 +300,8 @@ void Host::Impl::shut_down() {
   for (auto& shard : closed) shard.wait_until(deadline);
   bool clean = true;
   if (manager) manager->stop_all(deadline, clean);
+  if (outbox && !outbox->stop(deadline))
+    log_warn("host", "effects were still under way; the next start delivers them again, or shows them as perhaps done");
   if (rest) rest->stop();
   if (disk_keeper.joinable()) disk_keeper.join();
   if (store_keeper.joinable()) store_keeper.join();
@@ -308,6 +332,7 @@ void Host::Impl::shut_down() {
     gone.get_future().wait();
   }
   manager.reset();
+  outbox.reset();
   scheduler.reset();
   {
     std::lock_guard lock(lines_mutex);

@@ -43,6 +43,10 @@ constexpr std::string_view kHelp =
     "trellis ctl jobs                       schedules and runs\n"
     "trellis ctl dead list [PLUGIN]         events and job runs that failed for good; show PLUGIN ID: one, whole\n"
     "trellis ctl dead retry PLUGIN ID|--all handles them once more; drop PLUGIN ID|--all: gives them up\n"
+    "trellis ctl outbox list [PLUGIN]       effects that wait or were given up; --dead, --waiting: only those; --json\n"
+    "trellis ctl outbox show PLUGIN ID      one, whole; the beginning of its id will do\n"
+    "trellis ctl outbox retry PLUGIN ID|--all delivers what was given up, last in its queue\n"
+    "trellis ctl outbox drop PLUGIN ID|--all  forgets it; --all: everything that was given up\n"
     "trellis ctl metrics                    in Prometheus's text format\n"
     "trellis ctl stop                       ends the host as SIGTERM does\n";
 
@@ -80,6 +84,7 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
     }
     if (first == "call") return control_call(words);
     if (first == "dead") return control_dead(words);
+    if (first == "outbox") return control_outbox(words);
     if (first == "methods" && words.size() == 2) {
       if (!manager->loaded(words[1]))
         return refuse(
@@ -107,8 +112,8 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
       ask_to_stop(kExitOk, "asked to end by trellis ctl");
       return {kExitOk, "stopping\n", ""};
     }
-    std::vector<std::string> known{"status", "plugin", "gateway", "call", "methods",
-                                   "jobs",   "dead",   "metrics", "stop", "help"};
+    std::vector<std::string> known{"status", "plugin", "gateway", "call", "methods", "jobs",
+                                   "dead",   "outbox", "metrics", "stop", "help"};
     const std::string near = nearest(first, known);
     return refuse(fmt::format("there is no `trellis ctl {}`{}; `trellis ctl help` lists what there is", first,
                               near.empty() ? "" : "; did you mean " + near + "?"),

@@ -23,6 +23,8 @@
 #include "host.hpp"
 #include "journal/journal.hpp"
 #include "metrics/metrics.hpp"
+#include "outbox/discord_target.hpp"
+#include "outbox/outbox.hpp"
 #include "plugins/enabled.hpp"
 #include "plugins/manager.hpp"
 #include "plugins/segment_release.hpp"
@@ -43,6 +45,7 @@ struct Host::Impl {
   void keep_store();  // a thread
   void release_segments();
   std::vector<Journal*> journals() const;
+  void open_outbox();
   void ask_to_stop(int exit_code, std::string why);
   bool stop_asked() const;
   bool wait_for_stop(std::chrono::milliseconds);  // true: stop
@@ -75,6 +78,10 @@ struct Host::Impl {
   ControlAnswer show_dead(const std::string& plugin, const DeadLetter&);
   ControlAnswer retry_dead(const std::string& plugin, const std::vector<DeadLetter>&, bool all);
   ControlAnswer drop_dead(const std::string& plugin, const std::vector<DeadLetter>&);
+  // host_control_outbox.cpp: `trellis ctl outbox`
+  ControlAnswer control_outbox(const std::vector<std::string>& words);
+  ControlAnswer list_outbox(const std::vector<std::string>& plugins, std::optional<OutboxRow::State>, bool json);
+  ControlAnswer show_effect(const std::string& plugin, const std::string& id);
   PluginConfig configured(
       const std::string& plugin) const;  // read again from plugins.conf; throws ConfigError, PluginError
 
@@ -97,6 +104,8 @@ struct Host::Impl {
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
   std::thread io_thread, disk_keeper, store_keeper;
   std::unique_ptr<RestClient> rest;
+  std::unique_ptr<DiscordTarget> discord_target;
+  std::unique_ptr<Outbox> outbox;
 
   std::unique_ptr<Watchdog> watchdog;
   LaneContext lanes{cache, false, {}, {}, {}, {}, {}, {}};

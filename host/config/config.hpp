@@ -52,6 +52,9 @@ struct Config {
   struct Reload {
     std::chrono::microseconds grace = std::chrono::seconds(2), probation = std::chrono::seconds(60);
   } reload;
+  struct Outbox {
+    std::chrono::microseconds give_up_after = std::chrono::hours(1), messages_give_up_after = std::chrono::minutes(15);
+  } outbox;
   struct Shutdown {
     std::chrono::microseconds deadline = std::chrono::seconds(20);
   } shutdown;

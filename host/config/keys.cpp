@@ -174,6 +174,13 @@ std::vector<Key> make_keys() {
       "reload.probation", [](Config& c) -> auto& { return c.reload.probation; }, 0s, 24h,
       "How long new code of a plugin is watched: when it pauses or fails too often, the code from before comes back."));
   all.push_back(duration(
+      "outbox.give_up_after", [](Config& c) -> auto& { return c.outbox.give_up_after; }, 1s, 30 * 24h,
+      "After what time an effect that could not be delivered becomes a dead letter, unless its plugin says "
+      "otherwise."));
+  all.push_back(duration(
+      "outbox.messages_give_up_after", [](Config& c) -> auto& { return c.outbox.messages_give_up_after; }, 1s, 30 * 24h,
+      "The same for new messages: nobody wants a welcome that comes hours later."));
+  all.push_back(duration(
       "shutdown.deadline", [](Config& c) -> auto& { return c.shutdown.deadline; }, 1s, 10min,
       "How long a stop may take, with everything committed, before it is forced."));
   all.push_back(choice(

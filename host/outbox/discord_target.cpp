@@ -73,28 +73,33 @@ std::string DiscordTarget::accept(OutboxRow& row) const {
 }
 
 void DiscordTarget::deliver(const OutboxRow& row, std::function<void(Outcome)> done) {
-  RestCall call;
-  call.owner = row.plugin;
-  call.verb = row.verb;
-  call.path = row.target;
-  call.body = makes_message(row) ? with_nonce(row) : row.body;
+  RestRequest request;
+  request.owner = row.plugin;
+  request.method = row.verb;
+  request.target = row.target;
+  request.body = makes_message(row) ? with_nonce(row) : row.body;
+  for (std::size_t i = 0; i < row.files.size(); ++i)
+    request.parts.push_back({fmt::format("files[{}]", i), row.files[i].name, row.files[i].type, row.files[i].bytes});
   for (const auto& [name, value] : row.headers)
-    if (name == kReason) call.reason = value;
-  call.files = row.files;
-  call.repeatable = row.repeatable;
-  call.timeout_us = row.timeout_us;
-  send_(std::move(call), [&row, done = std::move(done)](const RestResult& result) { done(outcome_of(row, result)); });
+    if (name == kReason) request.reason = value;
+  request.repeatable = row.repeatable;
+  if (row.timeout_us > 0)
+    request.timeout = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::microseconds(row.timeout_us));
+  send_(std::move(request),
+        [&row, done = std::move(done)](const RestAnswer& answer) { done(outcome_of(row, answer)); });
 }
 
-Outcome DiscordTarget::outcome_of(const OutboxRow& row, const RestResult& result) {
-  const int status = result.status;
-  const std::string why = status == 0 ? result.error : fmt::format("Discord answers {}: {}", status, result.error);
-  if (status == 0) return result.may_be_done ? Outcome::unknown(why) : Outcome::retry(why, result.retry_after_us);
-  if (status >= 200 && status < 300) return Outcome::done();
-  if (status == 404 && row.verb == "DELETE") return Outcome::done();
-  if (status == 408 || status == 429 || status == 503) return Outcome::retry(why, result.retry_after_us);
-  if (status >= 500) return Outcome::unknown(why);
-  return Outcome::refused(why);
+Outcome DiscordTarget::outcome_of(const OutboxRow& row, const RestAnswer& answer) {
+  constexpr unsigned kUnauthorized = 401, kNotFound = 404;
+  constexpr int kInvalidWebhookToken = 50027;
+  constexpr std::int64_t kTokenAgainUs = 60'000'000;
+  if (answer.ok() || (answer.http == kNotFound && row.verb == "DELETE")) return Outcome::done();
+  if (answer.maybe_done) return Outcome::unknown(answer.error);
+  if (answer.http == kUnauthorized && answer.code != kInvalidWebhookToken)
+    return Outcome::retry(answer.error, kTokenAgainUs);
+  if (answer.may_retry()) return Outcome::retry(answer.error, std::chrono::microseconds(answer.retry_after).count());
+  if (answer.http / 100 == 4 || answer.status == TL_INVALID) return Outcome::refused(answer.error);
+  return Outcome::retry(answer.error);
 }
 
 }  // namespace trellis::host

@@ -31,9 +31,9 @@ class DiscordTargetTest : public testing::Test {
     return outcome;
   }
 
-  RestCall call_;
-  RestResult result_{.status = 200};
-  DiscordTarget target_{[this](RestCall call, std::function<void(RestResult)> done) {
+  RestRequest call_;
+  RestAnswer result_{.http = 200};
+  DiscordTarget target_{[this](RestRequest call, std::function<void(RestAnswer)> done) {
                           call_ = std::move(call);
                           done(result_);
                         },
@@ -49,8 +49,8 @@ TEST_F(DiscordTargetTest, ANewMessageIsGivenANonceThatDiscordChecks) {
   EXPECT_EQ(json::parse(call_.body),
             json::parse(R"({"content":"hi","nonce":"abcdefghijklmnopqrstuvwx","enforce_nonce":true})"));
   EXPECT_EQ(call_.owner, "welcome");
-  EXPECT_EQ(call_.verb, "POST");
-  EXPECT_EQ(call_.path, "/channels/1/messages");
+  EXPECT_EQ(call_.method, "POST");
+  EXPECT_EQ(call_.target, "/channels/1/messages");
   EXPECT_TRUE(call_.repeatable);
 }
 
@@ -120,31 +120,44 @@ TEST_F(DiscordTargetTest, ReasonAndFilesGoAlong) {
   OutboxRow message = row("POST", "/channels/1/messages", "{}");
   message.files = {{"a.txt", "text/plain", "abc"}};
   message.headers = {{"x-audit-log-reason", "grüße"}};
-  message.timeout_us = 7;
+  message.timeout_us = 6500;
   deliver(accepted(message));
   EXPECT_EQ(call_.reason, "grüße");
-  ASSERT_EQ(call_.files.size(), 1u);
-  EXPECT_EQ(call_.files[0].bytes, "abc");
-  EXPECT_EQ(call_.timeout_us, 7);
+  ASSERT_EQ(call_.parts.size(), 1u);
+  EXPECT_EQ(call_.parts[0].name, "files[0]");
+  EXPECT_EQ(call_.parts[0].filename, "a.txt");
+  EXPECT_EQ(call_.parts[0].content_type, "text/plain");
+  EXPECT_EQ(call_.parts[0].data, "abc");
+  EXPECT_EQ(call_.timeout.count(), 7);
 }
 
 TEST_F(DiscordTargetTest, WhatAnswersMean) {
   using Kind = Outcome::Kind;
-  const auto kind = [](int status, const std::string& verb = "POST") {
-    return DiscordTarget::outcome_of(row(verb, "/channels/1"), {.status = status, .error = "x"}).kind;
+  const auto kind = [](RestAnswer answer, const std::string& verb = "POST") {
+    return DiscordTarget::outcome_of(row(verb, "/channels/1"), answer).kind;
   };
-  for (const int status : {200, 201, 204}) EXPECT_EQ(kind(status), Kind::Done);
-  for (const int status : {400, 401, 403, 404, 405, 413}) EXPECT_EQ(kind(status), Kind::Refused);
-  for (const int status : {408, 429, 503}) EXPECT_EQ(kind(status), Kind::Retry);
-  for (const int status : {500, 502, 504}) EXPECT_EQ(kind(status), Kind::Unknown);
-  EXPECT_EQ(kind(404, "DELETE"), Kind::Done) << "it is gone";
-  EXPECT_EQ(kind(403, "DELETE"), Kind::Refused);
-  const auto patch = row("PATCH", "/channels/1");
-  EXPECT_EQ(DiscordTarget::outcome_of(patch, {.may_be_done = false, .error = "refused"}).kind, Kind::Retry);
-  EXPECT_EQ(DiscordTarget::outcome_of(patch, {.may_be_done = true, .error = "cut"}).kind, Kind::Unknown);
-  EXPECT_EQ(DiscordTarget::outcome_of(patch, {.status = 429, .retry_after_us = 9}).after_us, 9);
-  EXPECT_EQ(DiscordTarget::outcome_of(patch, {.status = 403, .error = "Missing Access (50001)"}).why,
-            "Discord answers 403: Missing Access (50001)");
+  EXPECT_EQ(kind({.status = TL_OK, .http = 204}), Kind::Done);
+  EXPECT_EQ(kind({.status = TL_INVALID, .http = 400}), Kind::Refused);
+  EXPECT_EQ(kind({.status = TL_DENIED, .http = 403}), Kind::Refused);
+  EXPECT_EQ(kind({.status = TL_FAILED, .http = 418}), Kind::Refused);
+  EXPECT_EQ(kind({.status = TL_INVALID}), Kind::Refused) << "the client did not even send it";
+  EXPECT_EQ(kind({.status = TL_NOT_FOUND, .http = 404}), Kind::Refused);
+  EXPECT_EQ(kind({.status = TL_NOT_FOUND, .http = 404}, "DELETE"), Kind::Done) << "it is gone";
+  EXPECT_EQ(kind({.status = TL_DENIED, .http = 403}, "DELETE"), Kind::Refused);
+  EXPECT_EQ(kind({.status = TL_DENIED, .http = 401}), Kind::Retry) << "the host's token is wrong";
+  EXPECT_EQ(kind({.status = TL_DENIED, .http = 401, .code = 50027}), Kind::Refused) << "the webhook's is";
+  EXPECT_EQ(kind({.status = TL_RATE_LIMITED, .http = 429}), Kind::Retry);
+  EXPECT_EQ(kind({.status = TL_TIMEOUT, .http = 408}), Kind::Retry);
+  EXPECT_EQ(kind({.status = TL_UNAVAILABLE}), Kind::Retry) << "nobody answered the phone";
+  EXPECT_EQ(kind({.status = TL_UNAVAILABLE, .http = 502, .maybe_done = true}), Kind::Unknown);
+  EXPECT_EQ(kind({.status = TL_TIMEOUT, .maybe_done = true}), Kind::Unknown);
+  EXPECT_EQ(kind({.status = TL_CANCELLED}), Kind::Retry);
+  EXPECT_EQ(kind({.status = TL_REFUSED}), Kind::Retry) << "a certificate";
+  const auto limited = DiscordTarget::outcome_of(
+      row("PATCH", "/channels/1"),
+      {.status = TL_RATE_LIMITED, .http = 429, .error = "too many", .retry_after = std::chrono::milliseconds(9)});
+  EXPECT_EQ(limited.after_us, 9000);
+  EXPECT_EQ(limited.why, "too many");
 }
 
 }  // namespace
