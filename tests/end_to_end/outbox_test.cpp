@@ -16,7 +16,7 @@ class OutboxTest : public StoreBench {
     StoreBench::SetUp();
     plugins(fmt::format("[echo]\npath = \"{}\"\n", test_plugin("echo").string()));
     Simulator& sim = start_simulator({"--guilds", "1", "--channels", "8", "--rate", "1", "--total", "1", "--bot-share",
-                                      "1", "--rest-limits", "off"});
+                                      "1", "--webhook-share", "0", "--rest-limits", "off"});
     server_ = sim.servers().at(0);
     const json::value channels = sim.get("/api/v10/guilds/" + server_ + "/channels");
     for (const json::value& channel : channels.as_array())

@@ -97,6 +97,7 @@ std::string Simulator::request(const std::string& verb, const std::string& targe
   http::request<http::string_body> request(http::string_to_verb(verb), target, 11);
   request.set(http::field::host, "127.0.0.1");
   request.set(http::field::authorization, "Bot " + std::string(kToken));
+  request.set(http::field::user_agent, "DiscordBot (https://example.org, 1)");  // Discord refuses others
   request.keep_alive(false);
   request.body() = body;
   request.prepare_payload();
