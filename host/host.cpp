@@ -145,9 +145,12 @@ void Host::Impl::start() {
     const std::vector<std::string_view> views(labels.begin(), labels.end());
     metrics.set(metric, value, views);
   };
-  scheduler = std::make_unique<Scheduler>(SchedulerOptions{
-      wall_clock_us, [this](std::function<void()> run) { boost::asio::post(requests, std::move(run)); },
-      [this] { return guilds_known(); }, true});
+  SchedulerOptions jobs;
+  jobs.now_us = wall_clock_us;
+  jobs.post = [this](std::function<void()> run) { boost::asio::post(requests, std::move(run)); };
+  jobs.guilds_known = [this] { return guilds_known(); };
+  jobs.crashed_runs = [this](const std::string& plugin) { return crashes->runs(plugin); };
+  scheduler = std::make_unique<Scheduler>(std::move(jobs));
   cache.on_whole([this](Stream) { scheduler->look_again(); });
 
   ManagerOptions options;

@@ -13,4 +13,14 @@ struct CrashedEvent {
   std::string text;   // how it crashed
 };
 
+/// A run of a job in which the plugin crashed the process.
+struct CrashedRun {
+  std::string name;         // job, or job/key; the first kCrashNameBytes of it
+  std::int64_t due_us = 0;  // as the run's
+  int count = 0;
+  std::int64_t last_us = 0;
+  bool dead = false;  // to the dead letters, without running it again
+  std::string text;   // how it crashed
+};
+
 }  // namespace trellis::host

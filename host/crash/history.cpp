@@ -43,10 +43,14 @@ void CrashHistory::take_in(const CrashReport& report) {
     case CrashVerdict::What::Once:
       if (report.kind == CrashKind::Event)
         log_warn(who, "the event is handled once more, alone", {{"position", report.position.text()}});
+      if (report.kind == CrashKind::Job) log_warn(who, "the run is tried once more, later", {{"job", report.name}});
       break;
     case CrashVerdict::What::DeadLetter:
-      log_error(who, "it crashed on this event again; the event goes to the dead letters",
-                {{"position", report.position.text()}});
+      if (report.kind == CrashKind::Job)
+        log_error(who, "it crashed in this run again; the run goes to the dead letters", {{"job", report.name}});
+      else
+        log_error(who, "it crashed on this event again; the event goes to the dead letters",
+                  {{"position", report.position.text()}});
       break;
     case CrashVerdict::What::Quarantine:
       log_error(who, "quarantined", {{"because", verdict.why_quarantine}});
@@ -61,6 +65,17 @@ std::vector<CrashedEvent> CrashHistory::events(const std::string& plugin) const 
     list.push_back(
         {crash.stream, crash.position, crash.count >= 2,
          fmt::format("the plugin crashed the host on it {} times, at last with {}", crash.count, crash.text)});
+  }
+  return list;
+}
+
+std::vector<CrashedRun> CrashHistory::runs(const std::string& plugin) const {
+  std::vector<CrashedRun> list;
+  for (const StoredCrash& crash : store_.crashes()) {
+    if (crash.plugin != plugin || crash.kind != CrashKind::Job) continue;
+    list.push_back({crash.name, static_cast<std::int64_t>(crash.position.value), crash.count, crash.last_us,
+                    crash.count >= 2,
+                    fmt::format("it crashed the host {} times, at last with {}", crash.count, crash.text)});
   }
   return list;
 }

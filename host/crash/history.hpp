@@ -21,6 +21,8 @@ class CrashHistory {
   void take_in(const CrashReport&);
   /// What the plugin's lane must know before it handles events. Throws StoreError.
   std::vector<CrashedEvent> events(const std::string& plugin) const;
+  /// What the scheduler must know before it runs the plugin's jobs. Throws StoreError.
+  std::vector<CrashedRun> runs(const std::string& plugin) const;
   /// Also while the store is away, as quarantines().
   std::optional<HostNamespace::Quarantine> quarantine(const std::string& plugin) const;
   std::vector<HostNamespace::Quarantine> quarantines() const;

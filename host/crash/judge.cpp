@@ -1,6 +1,13 @@
 #include "crash/judge.hpp"
 
+#include <fmt/format.h>
+
 namespace trellis::host {
+
+namespace {
+/// An event, or a run of a job: left out, it crashes nothing any more.
+bool can_be_given_up(CrashKind kind) { return kind == CrashKind::Event || kind == CrashKind::Job; }
+}  // namespace
 
 CrashVerdict judge(const std::vector<StoredCrash>& before, const CrashReport& report) {
   constexpr int kDead = 2, kTooMany = 3;
@@ -33,17 +40,19 @@ CrashVerdict judge(const std::vector<StoredCrash>& before, const CrashReport& re
     if (old.same_place(crash) || old.released || old.last_us < since) continue;
     elsewhere = true;
     crashes += old.count;
-    gave_up_one = gave_up_one || (old.kind == CrashKind::Event && old.count >= kDead);
+    gave_up_one = gave_up_one || (can_be_given_up(old.kind) && old.count >= kDead);
   }
-  const bool event = crash.kind == CrashKind::Event;
-  if (event && !(elsewhere && gave_up_one) && (crash.count >= kDead || crashes < kTooMany)) {
+  const bool one = can_be_given_up(crash.kind);
+  if (one && !(elsewhere && gave_up_one) && (crash.count >= kDead || crashes < kTooMany)) {
     verdict.what = crash.count >= kDead ? CrashVerdict::What::DeadLetter : CrashVerdict::What::Once;
     return verdict;
   }
-  if (event) {
+  if (one) {
     verdict.what = CrashVerdict::What::Quarantine;
-    verdict.why_quarantine = gave_up_one ? "it crashed on one more event, after another had to be given up"
-                                         : "it crashed on one event after the other";
+    const char* what = crash.kind == CrashKind::Event ? "event" : "run of a job";
+    verdict.why_quarantine =
+        gave_up_one ? fmt::format("it crashed on one more {}, after something else had to be given up", what)
+                    : fmt::format("it crashed on one {} after the other", what);
   } else if (crashes >= 2) {
     // No event to give up: what else would end it?
     verdict.what = CrashVerdict::What::Quarantine;

@@ -1,5 +1,5 @@
-// What a crash means for the plugin: the event runs alone; a second crash on it costs the event; crashes elsewhere too
-// cost the plugin.
+// What a crash means for the plugin: the event runs alone, the job's run waits; a second crash on it costs the event or
+// the run; crashes elsewhere too cost the plugin.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -16,7 +16,7 @@ struct StoredCrash {
   CrashKind kind = CrashKind::Other;
   std::string name;   // event type, method, job; "" otherwise
   Stream stream;      // Event
-  Position position;  // Event
+  Position position;  // Event; Job: when the run was due
   int count = 0;
   std::int64_t last_us = 0;  // of the last one
   bool released = false;     // an operator let the plugin back in since then: it does not count towards the next
@@ -33,7 +33,7 @@ struct CrashVerdict {
   enum class What {
     Known,       // this very crash has been judged before
     Once,        // it may happen again: an event runs alone then
-    DeadLetter,  // the event is given up
+    DeadLetter,  // the event, or the job's run, is given up
     Quarantine   // the plugin is left out
   } what = What::Once;
   StoredCrash crash;           // as it is to be stored

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "crash/report.hpp"
+
 namespace trellis::host {
 
 inline constexpr char kCrashMagic[8] = {'T', 'R', 'L', 'C', 'R', 'S', 'H', '1'};
@@ -12,7 +14,7 @@ inline constexpr std::uint32_t kCrashThreads = 128, kCrashFrames = 12, kCrashPlu
 struct CrashFrame {  // one call into a plugin
   std::uint64_t position;
   std::uint32_t plugin, kind, type, stream, streams;
-  char name[64];
+  char name[kCrashNameBytes + 1];
 };
 
 struct alignas(64) CrashThread {

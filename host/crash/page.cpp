@@ -204,13 +204,14 @@ InPlugin::InPlugin(const CrashIdentity* plugin, Stream stream, Position position
   std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-InPlugin::InPlugin(const CrashIdentity* plugin, CrashKind kind, std::string_view name) noexcept {
+InPlugin::InPlugin(const CrashIdentity* plugin, CrashKind kind, std::string_view name, Position position) noexcept {
   if (!plugin || !plugin->index_ || !(thread_ = place_of_this_thread())) return;
   const std::uint32_t depth = thread_->depth.load(std::memory_order_relaxed);
   if (depth < kCrashFrames) {
     CrashFrame& frame = thread_->frames[depth];
     frame.plugin = plugin->index_;
     frame.kind = static_cast<std::uint32_t>(kind);
+    frame.position = position.value;
     copy_text(frame.name, name);
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -56,8 +56,8 @@ class InPlugin {
  public:
   /// An event's handlers. The identity may be null.
   InPlugin(const CrashIdentity* plugin, Stream stream, Position position, std::uint32_t type) noexcept;
-  /// Anything else; of the name 63 bytes are kept.
-  InPlugin(const CrashIdentity* plugin, CrashKind kind, std::string_view name) noexcept;
+  /// Anything else; of the name kCrashNameBytes are kept. position: of a job's run, when it was due.
+  InPlugin(const CrashIdentity* plugin, CrashKind kind, std::string_view name, Position position = {}) noexcept;
   ~InPlugin();
   InPlugin(const InPlugin&) = delete;
   InPlugin& operator=(const InPlugin&) = delete;

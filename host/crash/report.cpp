@@ -105,6 +105,7 @@ CrashReport read_crash(const CrashFile& page) {
         report.name = event_name(frame.type);
       } else {
         report.name = text_of(frame.name);
+        if (report.kind == CrashKind::Job) report.position = {frame.position};
       }
       return report;
     }

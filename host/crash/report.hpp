@@ -23,6 +23,9 @@ enum class CrashKind : std::uint32_t {
 std::string_view name_of(CrashKind);
 CrashKind crash_kind_named(std::string_view);
 
+/// Of a name as long as it is kept.
+inline constexpr std::size_t kCrashNameBytes = 63;
+
 struct CrashReport {
   std::int64_t at_us = 0;  // wall clock; with the process id it names the crash
   int pid = 0, signal = 0;
@@ -32,8 +35,8 @@ struct CrashReport {
   std::string plugin, build;  // empty for None
   std::uint64_t generation = 0;
   Stream stream;      // Event
-  Position position;  // Event
-  std::string name;   // of the event's type, the method, the job
+  Position position;  // Event; Job: when the run was due, in us
+  std::string name;   // of the event's type, the method; the job, or job/key
 
   /// Innermost first: "plugin levels +0x1a2b Levels::message(...)", "libc.so.6 +0x3c050".
   std::vector<std::string> stack;

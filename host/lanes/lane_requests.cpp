@@ -158,7 +158,10 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   request.key = {call.key.data(), call.key.size()};
   request.due_us = call.due_us;
   const TurnScope scope(turn);
-  const InPlugin inside(instance->crash_identity.get(), crash_kind(entry.kind), entry.name);
+  const bool run = entry.kind == TL_JOB;
+  const InPlugin inside(instance->crash_identity.get(), crash_kind(entry.kind),
+                        run && !call.key.empty() ? entry.name + "/" + call.key : entry.name,
+                        Position{run ? static_cast<std::uint64_t>(call.due_us) : 0});
   tl_status status = TL_OK;
   watch_.begin_request(entry.kind, entry.name);
   try {

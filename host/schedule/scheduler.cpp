@@ -28,6 +28,8 @@ boost::json::value parse_or_null(const std::string& text) {
   return error ? boost::json::value() : value;
 }
 
+std::string full_name(const std::string& job, const std::string& key) { return key.empty() ? job : job + "/" + key; }
+
 std::string group_of(const std::string& key) { return key.substr(0, key.find('/')); }
 
 }  // namespace
@@ -38,6 +40,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
     std::int64_t due_us = 0, not_before_us = 0;
     int attempts = 0;
     bool scheduled = false;
+    std::string error = {};  // of one that is given up before it runs
   };
   struct Job {
     std::shared_ptr<Lane> lane;
@@ -51,6 +54,11 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
     std::string last_error;
     bool every() const { return cron && cron->every_us(); }
   };
+  static DeadLetter dead_run(const std::string& job, const Run& run, const std::string& error,
+                             std::uint64_t generation) {
+    return {"job",    {},        Position{static_cast<std::uint64_t>(run.due_us)}, full_name(job, run.key), error,
+            run.args, generation};
+  }
   struct Launch {
     std::shared_ptr<Lane> lane;
     std::string job;
@@ -158,14 +166,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Impl> {
                 give_up ? "a job failed for the last time" : "a job failed; it is tried again",
                 {{"job", launch.job}, {"key", run.key}, {"attempt", attempts}, {"error", answer.error}});
       launch.lane->stage([&](Unit& unit) {
-        if (give_up)
-          unit.add_dead_letter({"job",
-                                {},
-                                Position{static_cast<std::uint64_t>(run.due_us)},
-                                run.key.empty() ? launch.job : launch.job + "/" + run.key,
-                                answer.error,
-                                run.args,
-                                launch.lane->generation()});
+        if (give_up) unit.add_dead_letter(dead_run(launch.job, run, answer.error, launch.lane->generation()));
         if (run.scheduled && give_up)
           unit.change_job({Kind::Schedule, launch.job, run.key, "", run.due_us});
         else if (!run.scheduled)
@@ -286,6 +287,20 @@ void Scheduler::plugin_started(Lane& lane) {
           {run.key, run.args, run.progress, run.due_us, run.not_before_us, run.attempts, false});
     }
   }
+  std::vector<std::pair<std::string, Impl::Run>> given_up;
+  for (const CrashedRun& crash :
+       impl_->options.crashed_runs ? impl_->options.crashed_runs(lane.plugin()) : std::vector<CrashedRun>())
+    for (auto& [name, job] : jobs)
+      std::erase_if(job.waiting, [&](Impl::Run& run) {
+        if (run.due_us != crash.due_us || full_name(name, run.key).substr(0, kCrashNameBytes) != crash.name)
+          return false;
+        run.attempts = std::max(run.attempts, crash.count);
+        run.not_before_us = std::max(run.not_before_us, crash.last_us + backoff_us(crash.count));
+        if (!crash.dead) return false;
+        run.error = crash.text;
+        given_up.emplace_back(name, run);
+        return true;
+      });
   {
     std::lock_guard lock(impl_->mutex);
     auto& known = impl_->plugins[lane.plugin()];
@@ -300,13 +315,25 @@ void Scheduler::plugin_started(Lane& lane) {
       // The same schedule goes on: an interval does not begin anew, and what was due is still due.
       job.next_us = before.next_us;
       const auto scheduled = [](const Impl::Run& run) { return run.scheduled; };
-      if (std::none_of(job.waiting.begin(), job.waiting.end(), scheduled))
+      const bool gone = std::any_of(given_up.begin(), given_up.end(),
+                                    [&](const auto& run) { return run.first == name && run.second.scheduled; });
+      if (!gone && std::none_of(job.waiting.begin(), job.waiting.end(), scheduled))
         std::copy_if(before.waiting.begin(), before.waiting.end(), std::back_inserter(job.waiting), scheduled);
     }
     known = std::move(jobs);
     ++impl_->changes;
   }
   impl_->changed.notify_all();
+  if (!given_up.empty())
+    impl_->options.post([lane = lane.shared_from_this(), given_up] {
+      lane->stage([&](Unit& unit) {
+        for (const auto& [name, run] : given_up) {
+          unit.add_dead_letter(Impl::dead_run(name, run, run.error, lane->generation()));
+          unit.change_job({run.scheduled ? Unit::JobChange::Kind::Schedule : Unit::JobChange::Kind::Finish, name,
+                           run.key, "", run.due_us});
+        }
+      });
+    });
   if (!new_jobs.empty())
     impl_->options.post([lane = lane.shared_from_this(), new_jobs, now] {
       lane->stage([&](Unit& unit) {

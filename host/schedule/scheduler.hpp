@@ -1,5 +1,6 @@
 // Runs the jobs of all plugins: by schedule, or started by a plugin. A run is recorded in its last unit, so one that
-// was interrupted is run again.
+// was interrupted is run again. One that fails is tried again after a delay that grows: a scheduled run 3 times, a
+// started one 5 times; one that crashes the host, twice. Then it goes to the dead letters.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,8 @@ struct SchedulerOptions {
   std::function<bool()> guilds_known;               // scheduled jobs wait for the cache to be whole
   bool own_thread = true;                           // false: run_due() is called by hand
   std::size_t at_once_per_plugin = 4;               // runs; so that one plugin cannot take the whole pool
+  /// In which runs the plugin crashed the host. May be null. Throws StoreError.
+  std::function<std::vector<CrashedRun>(const std::string& plugin)> crashed_runs = nullptr;
 };
 
 class Scheduler {

@@ -99,6 +99,19 @@ TEST_F(Judge, TwoCrashesOutsideOfEvents) {
   EXPECT_EQ(crash(elsewhere(20 * kMinute, CrashKind::Method, "hellos")), What::Once) << "long ago";
 }
 
+TEST_F(Judge, ARunOfAJobIsGivenUpLikeAnEvent) {
+  const auto run = [](std::int64_t at_us, std::uint64_t due) {
+    CrashReport report = elsewhere(at_us, CrashKind::Job, "nightly");
+    report.position = {due};
+    return report;
+  };
+  EXPECT_EQ(crash(run(1, 100)), What::Once);
+  EXPECT_EQ(crash(run(2, 100)), What::DeadLetter);
+  EXPECT_EQ(crash(run(20 * kMinute, 200)), What::Once) << "another run, much later";
+  EXPECT_EQ(crash(run(20 * kMinute + 1, 200)), What::DeadLetter);
+  EXPECT_EQ(crash(run(20 * kMinute + 2, 300)), What::Quarantine) << "one run after the other";
+}
+
 TEST_F(Judge, ReleaseForgivesButDoesNotForget) {
   crash(at_event(1, 7));
   crash(at_event(2, 7));

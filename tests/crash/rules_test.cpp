@@ -160,6 +160,27 @@ TEST_P(RulesTest, TwoCrashesInRequests) {
   stop_host();
 }
 
+/// A run of a job that always crashes is given up; the plugin stays.
+TEST_P(RulesTest, AJobThatAlwaysCrashes) {
+  plugins(conf() + recorder_conf(kRecorded));
+  Simulator& sim = start_simulator({"--guilds", "1", "--total", "0"});
+  start_host({"--supervise"});
+  wait_for_host();
+  ctl({"call", "crasher", "start"});
+  wait_until("the run is a dead letter", [&] { return dead() == 1; }, [&] { return host().err(); });
+  wait_for_host();
+  EXPECT_EQ(crashes(), 2);
+  const Row letter = store().rows("crasher", "SELECT kind, type, error FROM trellis_dead").at(0);
+  EXPECT_EQ(letter.at(0), "job");
+  EXPECT_EQ(letter.at(1), "crashing/key");
+  EXPECT_NE(letter.at(2).find("SIGABRT in the job crashing/key"), std::string::npos) << letter.at(2);
+  EXPECT_EQ(store().number("crasher", "SELECT count(*) FROM trellis_runs"), 0);
+  EXPECT_EQ(plugin("crasher").at("state"), "running");
+  say("and on");
+  wait_for_counted(sim.messages_sent());
+  stop_host();
+}
+
 TEST_P(RulesTest, APluginThatCrashesWhileItStarts) {
   plugins(conf("start = true\n") + recorder_conf(kRecorded));
   start_simulator({"--guilds", "1", "--total", "0"});

@@ -38,6 +38,7 @@ class SchedulerTest : public LaneTest {
     options.guilds_known = [this] { return guilds_known_.load(); };
     options.own_thread = false;
     options.at_once_per_plugin = 6;
+    options.crashed_runs = [this](const std::string&) { return crashed_; };
     scheduler_ = std::make_unique<Scheduler>(std::move(options));
   }
   /// Ends the host's part of it and begins anew.
@@ -82,6 +83,7 @@ class SchedulerTest : public LaneTest {
 
   std::atomic<std::int64_t> clock_ = kNoon;
   std::atomic<bool> guilds_known_ = true;
+  std::vector<CrashedRun> crashed_;  // changed while no lane starts
   boost::asio::thread_pool requests_{8};
   std::unique_ptr<Scheduler> scheduler_;
 };
@@ -432,6 +434,47 @@ TEST_P(SchedulerTest, FailuresAreTriedAgainThenPutAside) {
     EXPECT_EQ(number("SELECT last_due_us FROM trellis_schedule WHERE job = 'nightly'"),
               kNoon + (day * 24 - 12) * kHour);
   }
+}
+
+// What the host knows of runs that crashed it counts as an attempt, and the second is the last.
+TEST_P(SchedulerTest, RunsThatCrashedTheHost) {
+  Plan plan;
+  std::atomic<int> ran = 0;
+  plan.jobs["work"].run = [&](Fake& fake, tl_turn turn, const tl_request&) {
+    ++ran;
+    return fake.count(turn, 1);
+  };
+  plan.methods["start"] = [](Fake& fake, tl_turn turn, const tl_request&) {
+    return fake.work->start(turn, fake.jobs.at("work"), abi("key"), abi("{\"a\":1}"), kNoon + kHour);
+  };
+  auto lane = start(plan);
+  EXPECT_EQ(lane->request(call("start")).status, TL_OK);
+  lane.reset();
+  clock_ = kNoon + kHour;
+  crashed_ = {{"work/other", kNoon + kHour, 2, clock_, true, "another"},
+              {"work/key", kNoon + kHour, 1, clock_, false, "crashed"}};
+  restart(plan);
+  ASSERT_TRUE(settled());
+  EXPECT_EQ(ran, 0) << "not at once";
+  EXPECT_EQ(runs(), 1);
+  crashed_[1].count = 2;
+  crashed_[1].dead = true;
+  restart(plan);
+  ASSERT_TRUE(eventually([&] { return runs() == 0; }));
+  EXPECT_EQ(rows("SELECT kind, type, position, error, data FROM trellis_dead"),
+            "text job, text work/key, int " + std::to_string(kNoon + kHour) + ", text crashed, text {\"a\":1}");
+  clock_ += kHour;
+  ASSERT_TRUE(settled());
+  EXPECT_EQ(ran, 0);
+  // An operator has it run again.
+  const auto letters = lanes_.at("fake")->dead_letters();
+  ASSERT_EQ(letters.size(), 1u);
+  const auto soon = std::chrono::steady_clock::now() + 60s;
+  EXPECT_EQ(lanes_.at("fake")->retry_dead_letter(letters[0], soon).status, TL_OK);
+  ASSERT_TRUE(settled());
+  EXPECT_EQ(ran, 1);
+  EXPECT_EQ(count_of(1), 1);
+  EXPECT_EQ(dead(), 0);
 }
 
 TEST_P(SchedulerTest, TimeLimit) {

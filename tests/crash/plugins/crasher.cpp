@@ -1,7 +1,7 @@
 // Counts messages, and ends the process on some words: "abort", "segfault", "overflow" (the stack), "thread" (on a
 // thread of its own), "once" (unless the file `mark` is there; it makes it); "hang" makes that file and
 // sleeps for long. With start = true
-// on_start ends it too. Methods: "crash", "count".
+// on_start ends it too, and so does the job "crashing". Methods: "crash", "start" (a run of the job).
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -32,6 +32,8 @@ class Crasher final : public Plugin {
     setup.needs(Intent::MessageContent);
     setup.on(this, &Crasher::message).guilds_only();
     setup.method("crash", this, &Crasher::crash);
+    setup.method("start", this, &Crasher::start);
+    crashing_ = setup.job("crashing", on_demand(), this, &Crasher::run);
     setup.on_start(this, &Crasher::begin);
   }
 
@@ -53,11 +55,14 @@ class Crasher final : public Plugin {
     }
   }
   void crash(Request&) { std::abort(); }
+  void start(Request& request) { crashing_.start(request, "key"); }
+  void run(JobRun&) { std::abort(); }
   void begin(Request&) {
     if (start_) std::abort();
   }
 
   Table<Counted> counted_;
+  Job crashing_;
   std::string mark_;
   bool start_ = false;
   volatile int* volatile nowhere_ = nullptr;
