@@ -76,6 +76,55 @@ TEST_P(LaneRequestsTest, FailAlone) {
   EXPECT_EQ(dead(), 0);
 }
 
+// What was staged on top of a unit that is refused is not done either, and whoever asked for it is told.
+TEST_P(LaneRequestsTest, StagedOnTopOfWhatFails) {
+  std::mutex mutex;
+  std::vector<std::function<void()>> held;
+  bool hold = false;
+  context_.post_write = [&](std::function<void()> run) {
+    std::lock_guard lock(mutex);
+    if (hold)
+      held.push_back(std::move(run));
+    else
+      boost::asio::post(writers_, std::move(run));
+  };
+  Plan plan;
+  plan.on_event = counting();
+  plan.methods["refused"] = [](Fake& fake, tl_turn turn, const tl_request&) { return fake.saw(turn, 1, 5000); };
+  plan.methods["add"] = [](Fake& fake, tl_turn turn, const tl_request&) { return fake.count(turn, 2, 5); };
+  auto lane = start(plan);
+  append(1, 10);
+  ASSERT_TRUE(committed_to(10));
+  {
+    std::lock_guard lock(mutex);
+    hold = true;
+  }
+  auto refused = std::async(std::launch::async, [&] { return lane->request(call("refused")); });
+  ASSERT_TRUE(eventually([&] { return lane->status().writer.rows_waiting == 1; }));
+  auto on_top = std::async(std::launch::async, [&] { return lane->request(call("add")); });
+  ASSERT_TRUE(eventually([&] { return lane->status().writer.rows_waiting == 2; }));
+  {
+    std::lock_guard lock(mutex);
+    hold = false;
+    for (auto& run : held) boost::asio::post(writers_, std::move(run));
+  }
+  for (auto* answer : {&refused, &on_top}) {
+    const RequestAnswer given = answer->get();
+    EXPECT_EQ(given.status, TL_CONFLICT);
+    EXPECT_NE(given.error.find("this was not done"), std::string::npos) << given.error;
+  }
+  EXPECT_EQ(count_of(2), 0);
+  EXPECT_EQ(lane->request(call("add")).status, TL_OK);
+  append(11, 20);
+  ASSERT_TRUE(committed_to(20));
+  EXPECT_EQ(count_of(1), 20);
+  EXPECT_EQ(count_of(2), 5);
+  EXPECT_EQ(dead(), 0);
+  EXPECT_EQ(lane->status().failures, 0u) << "no event is to blame";
+  lane.reset();
+  stop();
+}
+
 TEST_P(LaneRequestsTest, WaitingCommits) {
   Plan plan;
   std::promise<void> committed_before, go_on;

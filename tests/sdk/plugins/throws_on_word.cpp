@@ -1,5 +1,7 @@
-// Counts messages, and misbehaves on some words: "boom" throws after staging, "crash" ends the process, "hang" sleeps.
+// Counts messages, and misbehaves on some words: "boom" throws after staging, "crash" ends the process, "hang" sleeps
+// (with hang_until: until that file is there).
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 #include <trellis/plugin.hpp>
 
@@ -17,6 +19,7 @@ class ThrowsOnWord final : public Plugin {
  public:
   explicit ThrowsOnWord(Setup& setup) : counted_(setup.table<Counted>("counted")) {
     word_ = setup.settings().get("word", "boom");
+    hang_until_ = setup.settings().get("hang_until", "");
     hang_for_ = setup.settings().get("hang_for", Duration{2s});
     setup.needs(Intent::MessageContent);
     setup.on(this, &ThrowsOnWord::message).guilds_only();
@@ -29,7 +32,11 @@ class ThrowsOnWord final : public Plugin {
     counted_.edit(work, message.guild_id()).messages += 1;
     if (message.content() == word_) throw std::runtime_error("found the word \"" + word_ + "\"");
     if (message.content() == "crash") std::abort();
-    if (message.content() == "hang") std::this_thread::sleep_for(hang_for_);
+    if (message.content() == "hang") hang();
+  }
+  void hang() const {
+    if (hang_until_.empty()) std::this_thread::sleep_for(hang_for_);
+    while (!hang_until_.empty() && !std::ifstream(hang_until_).good()) std::this_thread::sleep_for(10ms);
   }
   Json count(Request& request) {
     return Json::object(
@@ -38,7 +45,7 @@ class ThrowsOnWord final : public Plugin {
   void fail(Request&, std::string text) { throw Refused(text); }
 
   Table<Counted> counted_;
-  std::string word_;
+  std::string word_, hang_until_;
   Duration hang_for_{};
 };
 
