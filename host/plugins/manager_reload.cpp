@@ -223,7 +223,7 @@ DeadRetries PluginManager::offer_dead_letters(Plugin& plugin, std::uint64_t gene
         plugin.running()->retry_dead_letters(generation, since_us, Clock::now() + Lane::kPatience);
     if (tried.done + tried.failed + tried.left > 0)
       log_info("plugin " + plugin.config.id, "the dead letters of the generation that was taken back were tried again",
-               {{"done", tried.done}, {"failed", tried.failed}, {"left", tried.left}});
+               {{"done", tried.done}, {"failed", tried.failed}, {"left", tried.left}, {"last_error", tried.error}});
     return tried;
   } catch (const StoreError& error) {
     log_warn("plugin " + plugin.config.id,

@@ -130,6 +130,8 @@ TEST_P(ReloadTest, TakenBack) {
   EXPECT_EQ(ctl({"plugin", "reload", "message_counter"}).code, 0);
   const auto back = [&] { return plugin("message_counter").at("build") == good; };
   wait_until("the build before is back", back, [&] { return ctl({"plugin", "status", "message_counter"}).out; });
+  const auto dead = [&] { return store().number("message_counter", "SELECT count(*) FROM trellis_dead"); };
+  wait_until("what it gave up is handled", [&] { return dead() == 0; }, [&] { return ctl({"dead", "list"}).out; });
   const std::string status = ctl({"plugin", "status", "message_counter"}).out;
   EXPECT_NE(status.find("rolled back: generation 2"), std::string::npos) << status;
   EXPECT_NE(status.find("this build can do nothing"), std::string::npos) << status;
@@ -150,7 +152,7 @@ TEST_P(ReloadTest, TakenBack) {
   EXPECT_TRUE(back());
   sim.fault("pause");
   expect_counted(sim.counts());
-  EXPECT_EQ(store().number("message_counter", "SELECT count(*) FROM trellis_dead"), 0);
+  EXPECT_EQ(dead(), 0);
   stop_host();
   expect_same(sim.counts(), stored());
 }
@@ -161,14 +163,14 @@ TEST_P(ReloadTest, PastAHandlerThatHangs) {
     return fmt::format("[throws_on_word]\npath = \"{}\"\nhang_for = \"{}\"\n", test_plugin("throws_on_word").string(),
                        how_long);
   };
-  plugins(std::string(kCountEverything) + conf("1 h"));
+  plugins(std::string(kCountEverything) + conf("1h"));
   Simulator& sim = start_simulator({"--guilds", "2", "--rate", "0", "--total", "200"});
   start_host({"--set", "handler.soft_limit=1 s", "--set", "handler.hard_limit=2 s"});
   expect_everything_counted();
   const std::string server = sim.servers().at(0);
   sim.send_message(server, server, "hang");
   wait_until("it hangs", [&] { return plugin("throws_on_word").at("state") == "wedged"; });
-  plugins(std::string(kCountEverything) + conf("1 ms"));
+  plugins(std::string(kCountEverything) + conf("1s"));
   const Finished refused = ctl({"plugin", "reload", "throws_on_word"});
   EXPECT_EQ(refused.code, 1) << refused.out;
   EXPECT_NE(refused.err.find("--force"), std::string::npos) << refused.err;

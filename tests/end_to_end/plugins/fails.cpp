@@ -9,7 +9,9 @@ class Fails final : public Plugin {
  public:
   explicit Fails(Setup& setup) {
     (void)setup.settings().json();  // whatever stands there
-    setup.on([](const MessageCreate&, Work&) { throw std::runtime_error("this build can do nothing"); });
+    setup.on([](const MessageCreate&, Work&) { throw std::runtime_error("this build can do nothing"); })
+        .guilds_only()
+        .no_bots();
   }
 };
 
