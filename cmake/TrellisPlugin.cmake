@@ -3,8 +3,8 @@
 #   trellis_add_plugin(leveling SOURCES leveling.cpp MIGRATIONS migrations/0001_init.sql ASSETS fonts/NotoSans.ttf
 #                      [LIBRARIES PNG::PNG] [OUTPUT_DIRECTORY dir] [NO_CHECK])
 #     builds ${PROJECT_BINARY_DIR}/plugins/leveling.so, in C++20 or C11, in such a way that a host can unload it, and
-#     checks the result with `trellis check --strict`, which makes an instance of it. Migrations are embedded as migrations/<file name>, assets under the path given. Libraries are
-#     best static ones.
+#     checks the result with `trellis check`, which makes an instance of it. Migrations are embedded as
+#     migrations/<file name>, assets under the path given. Libraries are best static ones.
 #
 #   trellis_add_plugin_test(leveling_test SOURCES leveling_test.cpp MIGRATIONS … ASSETS … [LIBRARIES …])
 #     builds a program with the test host (Trellis::testing) and the same files embedded.
