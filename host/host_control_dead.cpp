@@ -87,7 +87,7 @@ ControlAnswer Host::Impl::control_dead(const std::vector<std::string>& words) {
           text += line_of(plugin, letter);
           if (as_json) list.push_back(object_of(plugin, letter));
         }
-      return {kExitOk, as_json ? json::serialize(list) + "\n" : text, ""};
+      return {kExitOk, as_json ? json::serialize(list) + "\n" : text.empty() ? "no dead letters\n" : text, ""};
     }
     const std::string& plugin = plugins[0];
     std::vector<DeadLetter> letters = letters_of(*store, plugin);

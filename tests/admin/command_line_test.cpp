@@ -88,7 +88,7 @@ TEST(CommandLine, Texts) {
 }
 
 TEST(CommandLine, Refusals) {
-  EXPECT_EQ(refusal({}), "trellis: say what to do: run, check-config, ctl; see trellis --help");
+  EXPECT_EQ(refusal({}), "trellis: say what to do: run, check, check-config, ctl; see trellis --help");
   EXPECT_EQ(refusal({"rnu"}), "trellis: there is no command rnu; did you mean run?; see trellis --help");
   EXPECT_EQ(refusal({"run", "--confg", "x"}), "trellis run: there is no option --confg; did you mean --config?");
   EXPECT_EQ(refusal({"run", "--con", "x"}).find("trellis run: there is no option --con"), 0u);

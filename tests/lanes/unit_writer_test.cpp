@@ -370,20 +370,19 @@ TEST_P(UnitWriterTest, CutAtRandomMomentsTheSumIsExact) {
     std::thread cutter([&, wait = random() % 4000] {
       auto connection = connect();
       std::this_thread::sleep_for(std::chrono::microseconds(wait));
-      while (!stop) {
+      for (int cuts = 0; cuts < 15 && !stop; ++cuts) {  // then what is left comes through, however slow the machine is
         connection->execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
             "current_database() AND backend_type = "
             "'client backend' AND query LIKE ANY (ARRAY['%trellis_unit%', '%counts%', '%COMMIT%', "
             "'%trellis_positions%'])");
         std::this_thread::sleep_for(std::chrono::milliseconds(7));
-        if (stop) break;
       }
     });
     UnitWriter::Ticket last = 0;
     for (std::uint32_t seq = 1; seq <= 40; ++seq)
       last = write->seal(unit(static_cast<std::uint32_t>(round * 40) + seq));
-    EXPECT_EQ(write->wait(last, in(20s)) == Outcome::Timeout, false) << round;
+    EXPECT_NE(write->wait(last, in(120s)), Outcome::Timeout) << round;
     stop = true;
     cutter.join();
     ASSERT_EQ(write->wait(last), Outcome::Committed) << round << ": " << write->status().error;
