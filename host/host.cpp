@@ -216,6 +216,18 @@ void Host::Impl::open_outbox() {
   options.metrics = &metrics;
   outbox = std::make_unique<Outbox>(std::move(options));
   lanes.accept_effect = [this](OutboxRow& row, std::string& why) { return outbox->accept(row, why); };
+  lanes.call_outside = [this](const OutboxRow& operation,
+                              std::function<void(OutsideAnswer)> done) -> std::function<void()> {
+    if (operation.system != "discord") {
+      done({TL_UNAVAILABLE, fmt::format("this host does not talk to \"{}\" yet", operation.system), 0, ""});
+      return {};
+    }
+    const RestClient::Id id =
+        rest->send(DiscordTarget::request_of(operation), [done = std::move(done)](RestAnswer answer) {
+          done({answer.status, std::move(answer.error), answer.http, std::move(answer.body)});
+        });
+    return [this, id] { rest->cancel(id); };
+  };
   lanes.on_effects = [this](Lane& lane) { outbox->effects_committed(lane.plugin()); };
   lanes.on_stopped = [this](Lane& lane) { outbox->plugin_stopped(lane.plugin()); };
 }

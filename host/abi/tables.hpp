@@ -37,4 +37,7 @@ T sized_copy(const T* given) {
 /// A Value of a plugin as one prints it: a log field, a label.
 std::string text_of(const tl_value&);
 
+/// What an operation says; its target and the outbox fill in the rest. False: see turn.error.
+bool read_operation(Turn&, const tl_operation&, OutboxRow&);
+
 }  // namespace trellis::host

@@ -1,5 +1,7 @@
 // trellis.wait/1: what only requests can do.
 #include <boost/json/parse.hpp>
+#include <mutex>
+#include <optional>
 
 #include "abi/tables.hpp"
 #include "lanes/json_nodes.hpp"
@@ -13,16 +15,74 @@ struct Reply {
   std::string body;
 };
 
+void give(std::string body, std::uint32_t http, tl_reply* out) {
+  auto reply = std::make_unique<Reply>();
+  reply->body = std::move(body);
+  boost::json::error_code error;
+  boost::json::value parsed = boost::json::parse(reply->body.empty() ? "null" : reply->body, error);
+  if (!error) reply->json = std::move(parsed);
+  const tl_reply result{sizeof(tl_reply),     http, reinterpret_cast<std::uintptr_t>(reply.get()),
+                        node_of(reply->json), {},   str(reply->body)};
+  reply.release();
+  const std::uint32_t size = out->size;
+  std::memcpy(out, &result, std::min<std::size_t>(size, sizeof result));
+  out->size = size;
+}
+
+/// Until when the operation may take, by the clock: 0 = as long as its system allows.
+std::int64_t deadline_of(const Turn& turn, const tl_operation& given) {
+  if (!given.timeout_us) return turn.deadline_us;
+  const std::int64_t own = turn.now_us + given.timeout_us;
+  return turn.deadline_us ? std::min(turn.deadline_us, own) : own;
+}
+
+tl_status call_outside(Turn& turn, const tl_operation& given, tl_reply* out) {
+  OutboxRow operation;
+  if (!read_operation(turn, given, operation)) return turn.failed;
+  Lane& lane = turn.lane;
+  if (!lane.context().call_outside) {
+    const tl_status status = lane.yield(turn, false, [] { return TL_OK; });
+    return status < 0
+               ? status
+               : turn.fail(TL_UNAVAILABLE, fmt::format("this host does not talk to \"{}\" yet", operation.system));
+  }
+  // The call may be given up before its answer comes.
+  struct Waiting {
+    std::mutex mutex;
+    std::optional<OutsideAnswer> answer;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  const auto answered = [&] {
+    std::lock_guard lock(waiting->mutex);
+    return waiting->answer.has_value();
+  };
+  const std::int64_t until = deadline_of(turn, given);
+  const tl_status status = lane.yield(turn, false, [&]() -> tl_status {
+    if (until) operation.timeout_us = std::max<std::int64_t>(until - lane.context().now_us(), 1000);
+    const auto give_up =
+        lane.context().call_outside(operation, [waiting, weak = lane.weak_from_this()](OutsideAnswer answer) {
+          {
+            std::lock_guard lock(waiting->mutex);
+            waiting->answer = std::move(answer);
+          }
+          if (const auto alive = weak.lock()) alive->wake_waits();
+        });
+    if (lane.wait_until(turn, answered)) return TL_OK;
+    if (give_up) give_up();
+    return TL_CANCELLED;
+  });
+  if (status < 0) return status;
+  OutsideAnswer answer = std::move(*waiting->answer);
+  if (answer.status < 0) return turn.fail(answer.status, answer.error);
+  give(std::move(answer.body), answer.http, out);
+  return TL_OK;
+}
+
 tl_status call(tl_turn id, const tl_operation* operation, tl_reply* out) {
   Turn* turn = Turn::find(id);
   if (!turn || !out) return TL_REFUSED;
   const tl_operation given = sized_copy(operation);
-  if (view(given.system) != "service") {
-    const std::string system(view(given.system));
-    const tl_status status = turn->lane.yield(*turn, false, [] { return TL_OK; });
-    return status < 0 ? status
-                      : turn->fail(TL_UNAVAILABLE, "this version of the host does not talk to \"" + system + "\" yet");
-  }
+  if (view(given.system) != "service") return call_outside(*turn, given, out);
   const std::string_view verb = view(given.verb);
   const std::size_t dot = verb.find('.');
   if (dot == std::string_view::npos) return turn->fail(TL_INVALID, "a service call names plugin.method");
@@ -30,11 +90,7 @@ tl_status call(tl_turn id, const tl_operation* operation, tl_reply* out) {
   RequestCall request;
   request.name = verb.substr(dot + 1);
   request.depth = turn->depth + 1;
-  request.deadline_us = turn->deadline_us;
-  if (given.timeout_us) {
-    const std::int64_t own = turn->now_us + given.timeout_us;
-    request.deadline_us = request.deadline_us ? std::min(request.deadline_us, own) : own;
-  }
+  request.deadline_us = deadline_of(*turn, given);
   boost::json::error_code error;
   if (given.body.n) request.args = boost::json::parse({given.body.p, given.body.n}, error);
   if (error) return turn->fail(TL_INVALID, "the arguments of a service call must be a JSON object");
@@ -46,16 +102,7 @@ tl_status call(tl_turn id, const tl_operation* operation, tl_reply* out) {
   });
   if (status < 0) return status;
   if (answer.status < 0) return turn->fail(answer.status, answer.error, answer.for_the_user);
-  auto reply = std::make_unique<Reply>();
-  reply->body = std::move(answer.body);
-  boost::json::value parsed = boost::json::parse(reply->body.empty() ? "null" : reply->body, error);
-  if (!error) reply->json = std::move(parsed);
-  tl_reply result{sizeof(tl_reply),     0,  reinterpret_cast<std::uintptr_t>(reply.get()),
-                  node_of(reply->json), {}, str(reply->body)};
-  reply.release();
-  const std::uint32_t size = out->size;
-  std::memcpy(out, &result, std::min<std::size_t>(size, sizeof result));
-  out->size = size;
+  give(std::move(answer.body), 0, out);
   return TL_OK;
 }
 

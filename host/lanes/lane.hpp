@@ -45,6 +45,14 @@ struct RequestCall {
   std::shared_ptr<std::atomic<bool>> cancelled;  // true: its waits end with TL_CANCELLED; may be null
 };
 
+/// What an operation on the outside brought back.
+struct OutsideAnswer {
+  tl_status status = TL_OK;
+  std::string error;       // a sentence, when status < 0
+  std::uint32_t http = 0;  // the HTTP status; 0: none
+  std::string body;
+};
+
 /// What lanes need of the host.
 struct LaneContext {
   Cache& cache;
@@ -60,6 +68,9 @@ struct LaneContext {
   /// Looks at an effect while it is staged, and fills in what its target decides; else says why not. Null: nothing is
   /// delivered.
   std::function<tl_status(OutboxRow&, std::string& why)> accept_effect = nullptr;
+  /// Does an operation now: calls back once, on any thread, unless it fails at once. What it returns ends it early, by
+  /// a call back with TL_CANCELLED. Null: there is nobody to call.
+  std::function<std::function<void()>(const OutboxRow&, std::function<void(OutsideAnswer)>)> call_outside = nullptr;
   /// Effects of this lane are in the store. May be null.
   std::function<void(Lane&)> on_effects = nullptr;
   /// The lane has ended: nothing of the plugin runs any more. May be null.
@@ -195,6 +206,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   tl_status yield(Turn&, bool all, const std::function<tl_status()>& wait);
   /// For a yielding function: ends early when the instance is cancelled. True: slept to the end.
   bool sleep(const Turn&, std::int64_t us);
+  /// For a yielding function: until wake_waits() was called and it is so. False: the instance was cancelled.
+  bool wait_until(const Turn&, const std::function<bool()>& so);
   /// A connection for reading beside the unit's, and back. Throws StoreError.
   std::unique_ptr<Connection> take_reader() const;
   void give_back(std::unique_ptr<Connection>) const;

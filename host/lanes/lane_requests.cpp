@@ -249,6 +249,12 @@ bool Lane::sleep(const Turn& turn, std::int64_t us) {
   return !requests_changed_.wait_for(lock, std::chrono::microseconds(us), [&] { return turn.is_cancelled(); });
 }
 
+bool Lane::wait_until(const Turn& turn, const std::function<bool()>& so) {
+  std::unique_lock lock(requests_mutex_);
+  requests_changed_.wait(lock, [&] { return so() || turn.is_cancelled(); });
+  return so();
+}
+
 tl_pending Lane::pending(const Turn& turn) const {
   const auto writer = writer_.status();
   return {sizeof(tl_pending), 0, unit_->events + writer.events_waiting,

@@ -72,12 +72,12 @@ std::string DiscordTarget::accept(OutboxRow& row) const {
   return {};
 }
 
-void DiscordTarget::deliver(const OutboxRow& row, std::function<void(Outcome)> done) {
+RestRequest DiscordTarget::request_of(const OutboxRow& row) {
   RestRequest request;
   request.owner = row.plugin;
   request.method = row.verb;
   request.target = row.target;
-  request.body = makes_message(row) ? with_nonce(row) : row.body;
+  request.body = row.body;
   for (std::size_t i = 0; i < row.files.size(); ++i)
     request.parts.push_back({fmt::format("files[{}]", i), row.files[i].name, row.files[i].type, row.files[i].bytes});
   for (const auto& [name, value] : row.headers)
@@ -85,6 +85,12 @@ void DiscordTarget::deliver(const OutboxRow& row, std::function<void(Outcome)> d
   request.repeatable = row.repeatable;
   if (row.timeout_us > 0)
     request.timeout = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::microseconds(row.timeout_us));
+  return request;
+}
+
+void DiscordTarget::deliver(const OutboxRow& row, std::function<void(Outcome)> done) {
+  RestRequest request = request_of(row);
+  if (makes_message(row)) request.body = with_nonce(row);
   send_(std::move(request),
         [&row, done = std::move(done)](const RestAnswer& answer) { done(outcome_of(row, answer)); });
 }

@@ -22,6 +22,9 @@ struct DiscordExpiry {
 class DiscordTarget final : public OutboxTarget {
  public:
   DiscordTarget(RestSend send, DiscordExpiry expiry) : send_(std::move(send)), expiry_(expiry) {}
+  /// The request that an operation means.
+  static RestRequest request_of(const OutboxRow&);
+
   std::string accept(OutboxRow&) const override;
   void deliver(const OutboxRow&, std::function<void(Outcome)> done) override;
 
