@@ -85,7 +85,10 @@ void Lane::run() {
         break;
     }
     const bool more = instance_ && batch();
-    if (time_to_seal(more) && writer_.waiting() == 0) seal_events();
+    if (time_to_seal(more) && writer_.waiting() == 0) {
+      if (!unit_->has_effects()) note_positions();
+      seal_events();
+    }
     const bool wait_for_writer = full() && writer_.waiting() > 0;
     const auto wake = next_wake();
     publish_status(instance_ ? "running" : waits_for_store_ ? "waiting" : "paused");
@@ -226,7 +229,8 @@ bool Lane::full() const {
 
 bool Lane::time_to_seal(bool more) const {
   const bool moved = !unit_->positions().empty();
-  if (!unit_->has_effects()) return moved && Clock::now() - last_seal_ >= kIdlePositionsEvery;
+  if (!unit_->has_effects())
+    return Clock::now() - last_seal_ >= kIdlePositionsEvery && (moved || writer_.durable_lags());
   if (full()) return true;
   if (unit_->in_transaction && !more) return true;  // an open transaction holds locks
   const std::int64_t every =
@@ -244,6 +248,15 @@ Lane::Clock::time_point Lane::next_wake() const {
     return last_seal_ + std::chrono::microseconds(every);
   }
   return unit_->positions().empty() ? now + kIdlePositionsEvery : last_seal_ + kIdlePositionsEvery;
+}
+
+/// An idle lane's positions are made durable, so that the journal behind them can go.
+void Lane::note_positions() {
+  unit_->needs_sync = true;
+  for (const StoredPosition& at : writer_.committed())
+    for (std::size_t i = 0; i < streams_.size(); ++i)
+      if (streams_[i].stream == at.stream && (unit_->positions().size() <= i || !unit_->positions()[i].position.value))
+        unit_->advance(i, at.stream, at.position, at.handled_us);
 }
 
 void Lane::seal_events() {

@@ -243,6 +243,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   static bool takes(const Subscription&, const Record&);
   bool full() const;
   bool time_to_seal(bool more) const;
+  void note_positions();
   bool settle(Clock::time_point until);  // waits until everything sealed is in the store
   void begin_instance(std::shared_ptr<Instance>);
   void drop_instance();

@@ -433,6 +433,14 @@ std::vector<StoredPosition> UnitWriter::durable() const {
   return durable_;
 }
 
+bool UnitWriter::durable_lags() const {
+  std::lock_guard lock(mutex_);
+  const auto same = [](const StoredPosition& a, const StoredPosition& b) {
+    return a.stream == b.stream && a.position == b.position;
+  };
+  return !std::equal(committed_.begin(), committed_.end(), durable_.begin(), durable_.end(), same);
+}
+
 void UnitWriter::on_commit(std::function<void(const Unit&)> callback) { on_commit_ = std::move(callback); }
 void UnitWriter::before_commit(std::function<void()> callback) { before_commit_ = std::move(callback); }
 void UnitWriter::on_settled(std::function<void()> callback) { on_settled_ = std::move(callback); }

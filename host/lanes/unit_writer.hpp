@@ -90,6 +90,8 @@ class UnitWriter {
   /// Positions that are in the store (durable: also after a power loss).
   std::vector<StoredPosition> committed() const;
   std::vector<StoredPosition> durable() const;
+  /// Something that is in the store might not outlive a power loss yet.
+  bool durable_lags() const;
 
   /// Called on the writer's thread after each commit, before it is told to anybody who waits.
   void on_commit(std::function<void(const Unit&)>);
