@@ -6,7 +6,7 @@
 #   cmake/test.sh                    everything but the long tests and the full fault suite
 #   cmake/test.sh -R Kill            tests whose name fits; arguments go to ctest
 #   cmake/test.sh -L faults          the fault suite with full counts (release only); prints its table
-#   cmake/test.sh -L long            the long tests, fuzzing, and the full fault suite under AddressSanitizer
+#   cmake/test.sh -L long            the long tests, fuzzing, and the fault suite's short form under AddressSanitizer
 #   TRELLIS_PRESETS="release" cmake/test.sh     fewer builds; the default is "release asan tsan"
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -163,7 +163,7 @@ TEST_P(RulesTest, TwoCrashesInRequests) {
 /// A run of a job that always crashes is given up; the plugin stays.
 TEST_P(RulesTest, AJobThatAlwaysCrashes) {
   plugins(conf() + recorder_conf(kRecorded));
-  Simulator& sim = start_simulator({"--guilds", "1", "--total", "0"});
+  Simulator& sim = start_simulator({"--guilds", "1", "--total", "1"});
   start_host({"--supervise"});
   wait_for_host();
   ctl({"call", "crasher", "start"});
