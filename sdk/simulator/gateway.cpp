@@ -272,9 +272,8 @@ std::string Gateway::sessions_json() const {
         R"(,"attached":)", session->peer != nullptr, R"(,"presence":)",
         session->presence.empty() ? std::string_view("null") : std::string_view(session->presence), R"(,"resumes":)",
         session->resumes, R"(,"heartbeats":)", session->heartbeats, R"(,"backfill_left":)", session->backfill.size(),
-        R"(,"messages_made":)",
-        session->stream->made(), R"(,"messages_quota":)", session->stream->quota(), R"(,"finished":)",
-        session->stream->finished(), '}');
+        R"(,"messages_made":)", session->stream->made(), R"(,"messages_quota":)", session->stream->quota(),
+        R"(,"finished":)", session->stream->finished(), '}');
   }
   return out + "]";
 }

@@ -60,8 +60,7 @@ TEST_P(ClockFaults, SetBackAnHour) {
   sim().fault("pause");
   session_ended(sim().sequence());
   sim().fault("invalid_session", {{"resumable", false}});
-  wait_until(
-      "there is another session", [&] { return epoch() > before; }, [&] { return ctl({"status"}).out; });
+  wait_until("there is another session", [&] { return epoch() > before; }, [&] { return ctl({"status"}).out; });
   wait_for_host();
   sim().fault("resume_sending");
   let_pass(1000);

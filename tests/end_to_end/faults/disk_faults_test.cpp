@@ -110,8 +110,7 @@ class DiskFaults : public StoreFaultRow {
       let_pass(1000);
       disk().set_room(0);
       caused();
-      wait_until(
-          "reading pauses", [&] { return shard().at("paused").as_bool(); }, [&] { return ctl({"status"}).out; });
+      wait_until("reading pauses", [&] { return shard().at("paused").as_bool(); }, [&] { return ctl({"status"}).out; });
       const auto before = heartbeats();
       wait_until("heartbeats go on", [&] { return heartbeats() >= before + times(2, 5); });
       EXPECT_TRUE(shard().at("paused").as_bool());

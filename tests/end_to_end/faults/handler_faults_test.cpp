@@ -48,8 +48,7 @@ TEST_P(HandlerFaults, PoisonEvent) {
     let_pass(500);
     send("poison");
     caused();
-    wait_until(
-        "it is given up", [&] { return dead_letters() > i; }, [&] { return ctl({"status"}).out; });
+    wait_until("it is given up", [&] { return dead_letters() > i; }, [&] { return ctl({"status"}).out; });
   }
   EXPECT_EQ(failures(), 2 * times(1, 20)) << "each is tried twice";
   EXPECT_EQ(dead_letters(), times(1, 20));
@@ -69,8 +68,7 @@ TEST_P(HandlerFaults, ThrowsAlways) {
     with_troubled("");
     reload_troubled();
     const auto done = recorded("troubled");
-    wait_until(
-        "it goes on", [&] { return recorded("troubled") > done + 2000; }, [&] { return ctl({"status"}).out; });
+    wait_until("it goes on", [&] { return recorded("troubled") > done + 2000; }, [&] { return ctl({"status"}).out; });
     if (i + 1 == times(1, 3)) break;
     with_troubled("throw_every = 1\n");
     reload_troubled();
@@ -112,8 +110,7 @@ TEST_P(HandlerFaults, Crashes) {
   start({}, {"--supervise"});
   let_pass(1000);
   send("crash");
-  wait_until(
-      "the event is given up", [&] { return dead_letters() == 1; }, [&] { return host().err(); });
+  wait_until("the event is given up", [&] { return dead_letters() == 1; }, [&] { return host().err(); });
   caused(2);
   wait_for_host();
   let_pass(1000);

@@ -135,16 +135,12 @@ TEST_P(ReloadFaults, FailsAfterAWhile) {
     caused();
     wait_until(
         "the build before is back", [&] { return plugin("troubled").at("build") == good; },
-        [&] {
-          return ctl({"plugin", "status", "troubled"}).out + host().err();
-        });
+        [&] { return ctl({"plugin", "status", "troubled"}).out + host().err(); });
   }
   wait_until(
       "what was given up has been handled",
       [&] { return store().number("troubled", "SELECT count(*) FROM trellis_dead") == 0; },
-      [&] {
-        return ctl({"dead", "list"}).out + host().err();
-      });
+      [&] { return ctl({"dead", "list"}).out + host().err(); });
   tried_again(3 * times(1, 5));
   finish_reloads();
 }

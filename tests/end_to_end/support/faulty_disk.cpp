@@ -55,7 +55,7 @@ class OpenFile {
     if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) fail();
   }
   std::uint64_t size() {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_, &info) != 0) fail();
     return static_cast<std::uint64_t>(info.st_size);
   }
@@ -188,7 +188,7 @@ FaultyDisk::Loss FaultyDisk::lose_power(std::uint64_t seed) {
   const auto look = [&](const fs::path& folder) {
     if (!fs::exists(folder)) return;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-      struct stat info {};
+      struct stat info{};
       if (::lstat(entry.path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) files.emplace(info.st_ino, entry.path());
     }
   };
@@ -212,7 +212,7 @@ FaultyDisk::Loss FaultyDisk::lose_power(std::uint64_t seed) {
 }
 
 std::uint64_t FaultyDisk::open_notes(const fs::path& file) const {
-  struct stat info {};
+  struct stat info{};
   std::error_code none;
   if (::stat(file.c_str(), &info) != 0) return 0;
   const auto bytes = fs::file_size(notes_ / fmt::format("{}.log", info.st_ino), none);

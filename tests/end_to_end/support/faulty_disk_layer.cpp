@@ -149,7 +149,7 @@ ino_t folder_of(const char* path) {
   snprintf(folder, sizeof folder, "%s", path);
   char* slash = strrchr(folder, '/');
   if (slash) *slash = 0;
-  struct stat info {};
+  struct stat info{};
   return stat(folder, &info) == 0 ? info.st_ino : 0;
 }
 
@@ -186,7 +186,7 @@ void forget_names(ino_t folder) {
     if (entry->d_name[0] == '.') continue;
     if (strlen(path) + strlen(entry->d_name) + 2 > sizeof path) continue;
     const int at = dirfd(kept);
-    struct stat info {};
+    struct stat info{};
     if (fstatat(at, entry->d_name, &info, 0) == 0 && info.st_nlink == 1) {
       char log[kPathMax];
       snprintf(log, sizeof log, "%s/%lu.log", g_notes, static_cast<unsigned long>(info.st_ino));
@@ -252,7 +252,7 @@ ssize_t write_here(int fd, const struct stat& info, const iovec* parts, int coun
 }
 
 int resize(int fd, off_t size) {
-  struct stat info {};
+  struct stat info{};
   const Lock lock;
   if (!ours(fd, info)) return static_cast<int>(syscall(SYS_ftruncate, fd, size));
   note_resize(fd, info, static_cast<std::uint64_t>(size));
@@ -260,7 +260,7 @@ int resize(int fd, off_t size) {
 }
 
 int take_room(int fd, int mode, off_t offset, off_t length) {
-  struct stat info {};
+  struct stat info{};
   const Lock lock;
   if (!ours(fd, info)) return static_cast<int>(syscall(SYS_fallocate, fd, mode, offset, length));
   const auto begin = static_cast<std::uint64_t>(offset), bytes = static_cast<std::uint64_t>(length);
@@ -286,7 +286,7 @@ int take_room(int fd, int mode, off_t offset, off_t length) {
 
 /// Nothing reaches the real disk: the machine stays on.
 int sync(int fd, long number) {
-  struct stat info {};
+  struct stat info{};
   if (!ours(fd, info)) return static_cast<int>(syscall(number, fd));  // a real one may take long
   const Lock lock;
   if (S_ISDIR(info.st_mode)) {
@@ -299,7 +299,7 @@ int sync(int fd, long number) {
 
 /// Before a file is opened in a way that may make or empty it. True: it is new.
 bool note_open(const char* path, bool creates, bool truncates) {
-  struct stat info {};
+  struct stat info{};
   if (stat(path, &info) != 0) {
     if (creates) note_name(path, "create\t%s\n", path);
     return true;
@@ -314,7 +314,7 @@ bool note_open(const char* path, bool creates, bool truncates) {
 }
 
 int opened(int fd, bool is_new) {
-  struct stat info {};
+  struct stat info{};
   if (fd < 0 || fd >= kFilesMax || fstat(fd, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)))
     return fd;
   __atomic_store_n(&g_inodes[fd], info.st_ino, __ATOMIC_RELAXED);
@@ -359,7 +359,7 @@ int remove_path(const char* path) {
 }
 
 void* map(void* address, std::size_t length, int protection, int flags, int fd, off_t offset) {
-  struct stat info {};
+  struct stat info{};
   if ((flags & MAP_SHARED) && (protection & PROT_WRITE) && fd >= 0) {
     const Lock lock;
     if (ours(fd, info)) {
@@ -407,7 +407,7 @@ EXPORT FILE* fopen(const char* path, const char* mode) { return open_stream(path
 EXPORT FILE* fopen64(const char* path, const char* mode) { return open_stream(path, mode, "fopen64"); }
 
 EXPORT ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
-  struct stat info {};
+  struct stat info{};
   const iovec part{const_cast<void*>(bytes), count};
   if (!may_be_ours(fd)) return syscall(SYS_pwrite64, fd, bytes, count, offset);
   const Lock lock;
@@ -418,7 +418,7 @@ EXPORT ssize_t pwrite64(int fd, const void* bytes, size_t count, off_t offset) {
   return pwrite(fd, bytes, count, offset);
 }
 EXPORT ssize_t pwritev(int fd, const iovec* parts, int count, off_t offset) {
-  struct stat info {};
+  struct stat info{};
   const Lock lock;
   if (!ours(fd, info)) return syscall(SYS_pwritev, fd, parts, count, offset, 0L);
   return write_parts(fd, info, parts, count, static_cast<std::uint64_t>(offset));
@@ -427,14 +427,14 @@ EXPORT ssize_t pwritev64(int fd, const iovec* parts, int count, off_t offset) {
   return pwritev(fd, parts, count, offset);
 }
 EXPORT ssize_t write(int fd, const void* bytes, size_t count) {
-  struct stat info {};
+  struct stat info{};
   if (!ours(fd, info)) return syscall(SYS_write, fd, bytes, count);  // a pipe may take long
   const iovec part{const_cast<void*>(bytes), count};
   const Lock lock;
   return write_here(fd, info, &part, 1);
 }
 EXPORT ssize_t writev(int fd, const iovec* parts, int count) {
-  struct stat info {};
+  struct stat info{};
   if (!ours(fd, info)) return syscall(SYS_writev, fd, parts, count);
   const Lock lock;
   return write_here(fd, info, parts, count);
@@ -455,7 +455,7 @@ EXPORT int fdatasync(int fd) { return sync(fd, SYS_fdatasync); }
 EXPORT int rename(const char* from, const char* to) noexcept { return rename_path(from, to); }
 EXPORT int unlink(const char* path) noexcept { return remove_path(path); }
 EXPORT int remove(const char* path) noexcept {
-  struct stat info {};
+  struct stat info{};
   if (lstat(path, &info) == 0 && S_ISDIR(info.st_mode)) return rmdir(path);
   return remove_path(path);
 }

@@ -115,8 +115,7 @@ void Process::signal(int number) {
 }
 
 int Process::wait(std::chrono::seconds patience) {
-  wait_until(
-      "the end of " + command_line_, [&] { return !running(); }, [&] { return err(); }, patience);
+  wait_until("the end of " + command_line_, [&] { return !running(); }, [&] { return err(); }, patience);
   return *code_;
 }
 
