@@ -334,8 +334,8 @@ TEST_P(LaneEventsTest, KeysInOrderStagedOrNot) {
 
 TEST_P(LaneEventsTest, ExpiredKeysAreDeletedInPassing) {
   Plan plan;
-  std::atomic<std::int64_t> clock = clock_us();
-  now_us = [&] { return clock.load(); };
+  const auto clock = std::make_shared<std::atomic<std::int64_t>>(clock_us());  // the lane outlives this function
+  now_us = [clock] { return clock->load(); };
   plan.on_event = [&](Fake& fake, tl_turn turn, const tl_event& event) -> tl_status {
     const std::uint32_t seq = Position{event.position}.seq();
     if (seq == 1)
@@ -353,7 +353,7 @@ TEST_P(LaneEventsTest, ExpiredKeysAreDeletedInPassing) {
   append(2, 2);
   ASSERT_TRUE(committed_to(2));
   EXPECT_EQ(keys(), 1502) << "not yet";
-  clock += 61'000'000;
+  *clock += 61'000'000;
   append(3, 3);
   ASSERT_TRUE(committed_to(3));
   EXPECT_EQ(keys(), 502) << "so many at a time";
