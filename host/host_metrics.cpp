@@ -18,7 +18,7 @@ std::vector<double> bounds() {
   return list;
 }
 
-constexpr std::string_view kStates[] = {"running", "paused", "wedged", "stopped"};
+constexpr std::string_view kStates[] = {"starting", "running", "waiting", "paused", "wedged", "stopped"};
 
 /// Counters only rise, so each reading adds what came since the one before.
 struct LaneMetrics {

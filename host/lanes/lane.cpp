@@ -91,7 +91,7 @@ void Lane::run() {
     }
     const bool wait_for_writer = full() && writer_.waiting() > 0;
     const auto wake = next_wake();
-    publish_status(instance_ ? "running" : waits_for_store_ ? "waiting" : "paused");
+    publish_status(instance_ ? "running" : waits_for_store_ ? "waiting" : factory_ ? "paused" : "starting");
     const bool ask = !instance_ && waits_for_store_;
     baton_.release();
     // One unit is being written and the next is full: the journal keeps what comes, memory stays flat.
