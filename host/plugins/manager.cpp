@@ -264,19 +264,6 @@ std::vector<EntrySpec> PluginManager::methods(const std::string& id) const {
   return target ? target->methods() : std::vector<EntrySpec>();
 }
 
-Position PluginManager::passed_by_all(Stream stream, bool durable) const {
-  Position lowest{~std::uint64_t{0}};
-  for (const std::string& id : ids()) {
-    const auto target = lane(id);
-    if (!target) continue;
-    Position position;
-    for (const StoredPosition& stored : durable ? target->durable_positions() : target->committed_positions())
-      if (stored.stream == stream) position = stored.position;
-    lowest = std::min(lowest, position);
-  }
-  return lowest;
-}
-
 std::uint32_t PluginManager::highest_epoch() const {
   std::uint32_t highest = 0;
   for (const std::string& id : ids())

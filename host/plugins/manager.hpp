@@ -118,8 +118,6 @@ class PluginManager {
   RequestAnswer call(const std::string& plugin, const RequestCall&);
   std::vector<EntrySpec> methods(const std::string& plugin) const;
   std::shared_ptr<Lane> lane(const std::string& id) const;
-  /// The lowest position of the stream that every loaded plugin has passed: durably in the store, or merely committed.
-  Position passed_by_all(Stream, bool durable) const;
   /// The highest epoch in any position.
   std::uint32_t highest_epoch() const;
 

@@ -107,7 +107,15 @@ class ManagerTest : public LaneTest {
     return {};
   }
   bool passed(std::uint32_t seq) {
-    return eventually([&] { return manager_->passed_by_all({}, false) >= Position::of(7, seq); });
+    return eventually([&] {
+      for (const std::string& id : manager_->ids()) {
+        Position committed;
+        for (const StoredPosition& stored : manager_->lane(id)->committed_positions())
+          if (stored.stream == Stream{}) committed = stored.position;
+        if (committed < Position::of(7, seq)) return false;
+      }
+      return true;
+    });
   }
   std::size_t mapped() const {
     std::size_t count = 0;
