@@ -1,24 +1,10 @@
 // Messages to send, as builders. Include <trellis/plugin.hpp>.
 #pragma once
 #include <trellis/detail/objects.hpp>
+#include <trellis/permissions.hpp>
 
 namespace trellis {
 
-enum class Permission : std::uint64_t {
-  None = 0,
-  KickMembers = 1u << 1,
-  BanMembers = 1u << 2,
-  Administrator = 1u << 3,
-  ManageChannels = 1u << 4,
-  ManageGuild = 1u << 5,
-  ViewChannel = 1u << 10,
-  SendMessages = 1u << 11,
-  ManageMessages = 1u << 13,
-  ManageRoles = 1u << 28
-};
-constexpr Permission operator|(Permission a, Permission b) {
-  return static_cast<Permission>(static_cast<std::uint64_t>(a) | static_cast<std::uint64_t>(b));
-}
 enum class Style { Primary = 1, Secondary, Success, Danger };
 
 class Embed {
