@@ -48,8 +48,26 @@ tl_status subscribe(tl_host* host, tl_str type, const tl_filter* filter, tl_on_e
 
 const char* kind_name(std::uint32_t kind) {
   static constexpr const char* kNames[] = {"entry", "start", "command", "component", "autocomplete",
-                                           "form",  "route", "method",  "job"};
+                                           "form",  "route", "method",  "job",       "command group"};
   return kind < std::size(kNames) ? kNames[kind] : "entry";
+}
+
+LocalizedSpecs localized(const tl_localized* list, std::uint64_t count) {
+  LocalizedSpecs specs;
+  for (std::uint64_t i = 0; list && i < count; ++i)
+    specs[std::string(view(list[i].locale))] = {std::string(view(list[i].name)), std::string(view(list[i].text))};
+  return specs;
+}
+
+ChoiceSpec choice_of(const tl_choice& raw) {
+  ChoiceSpec choice{std::string(view(raw.name)), {}, localized(raw.localized, raw.localized_count)};
+  if (raw.value.kind == TL_INT)
+    choice.value = raw.value.i;
+  else if (raw.value.kind == TL_REAL)
+    choice.value = raw.value.f;
+  else
+    choice.value = std::string(view(raw.value.s));
+  return choice;
 }
 
 tl_id add(tl_host* host, const tl_entry* entry) {
@@ -57,12 +75,20 @@ tl_id add(tl_host* host, const tl_entry* entry) {
   if (!instance || !entry) return 0;
   const tl_entry given = sized_copy(entry);
   const std::string name(view(given.name));
-  if (given.kind < TL_START || given.kind > TL_JOB || !given.handle || (given.kind != TL_START && !good_name(name))) {
+  const bool callable = given.handle || given.kind == TL_COMMAND_GROUP;
+  if (given.kind < TL_START || given.kind > TL_COMMAND_GROUP || !callable ||
+      (given.kind != TL_START && !good_name(name))) {
     complain(*instance, fmt::format("a {} needs a kind of this host's, a name and a handler (name \"{}\")",
                                     kind_name(given.kind), name));
     return 0;
   }
-  if (given.kind != TL_START && instance->ledger.find(given.kind, name)) {
+  if (given.command_type > TL_COMMAND_MESSAGE) {
+    complain(*instance, fmt::format("command \"{}\" is of a type that this host does not know", name));
+    return 0;
+  }
+  const std::uint32_t command_type =
+      given.kind == TL_COMMAND ? (given.command_type ? given.command_type : TL_COMMAND_SLASH) : 0;
+  if (given.kind != TL_START && instance->ledger.find(given.kind, name, command_type)) {
     complain(*instance, fmt::format("{} \"{}\" is declared twice", kind_name(given.kind), name));
     return 0;
   }
@@ -80,6 +106,10 @@ tl_id add(tl_host* host, const tl_entry* entry) {
   spec.limit_per = given.limit_per;
   spec.limit_window_us = given.limit_window_us;
   spec.timeout_us = given.timeout_us;
+  spec.command_type = command_type;
+  spec.contexts = given.contexts;
+  spec.installs = given.installs;
+  spec.localized = localized(given.localized, given.localized_count);
   spec.handle = given.handle;
   spec.self = given.self;
   if (given.kind == TL_JOB)
@@ -96,10 +126,19 @@ tl_id add(tl_host* host, const tl_entry* entry) {
     to.name = view(param.name);
     to.text = view(param.text);
     to.value_kind = param.value_kind;
+    to.flags = param.flags;
     to.required = param.required != 0;
     to.min = param.min;
     to.max = param.max;
-    for (std::uint64_t c = 0; c < param.choice_count; ++c) to.choices.emplace_back(view(param.choices[c]));
+    const char* next = reinterpret_cast<const char*>(param.choices);
+    for (std::uint64_t c = 0; next && c < param.choice_count; ++c) {
+      const auto* choice = reinterpret_cast<const tl_choice*>(next);
+      to.choices.push_back(choice_of(sized_copy(choice)));
+      next += choice->size;
+    }
+    if (param.channel_types)
+      to.channel_types.assign(param.channel_types, param.channel_types + param.channel_type_count);
+    to.localized = localized(param.localized, param.localized_count);
     to.suggest = param.suggest;
     to.self = param.self;
     if (!good_name(to.name))

@@ -50,6 +50,10 @@ bool is_time(std::string_view text) {
          digits(text.substr(11, 2)) && text[13] == ':' && digits(text.substr(14, 2));
 }
 
+json::value json_of(const ChoiceSpec::Value& value) {
+  return std::visit([](const auto& of) { return json::value(of); }, value);
+}
+
 /// Null: it does not fit.
 std::optional<json::value> convert(const json::value& given, std::uint32_t kind) {
   const std::string_view text = given.is_string() ? std::string_view(given.get_string()) : std::string_view();
@@ -144,10 +148,15 @@ std::string check_args(const std::vector<ParamSpec>& params, const boost::json::
           return fmt::format("{} must {} at most {}", param.name, text ? "have a length of" : "be", param.max);
       }
     }
-    if (!param.choices.empty() && converted->is_string()) {
-      const std::string text(converted->get_string());
-      if (std::find(param.choices.begin(), param.choices.end(), text) == param.choices.end())
-        return fmt::format("{} must be one of {}", param.name, fmt::join(param.choices, ", "));
+    if (!param.choices.empty() && std::none_of(param.choices.begin(), param.choices.end(), [&](const ChoiceSpec& one) {
+          return json_of(one.value) == *converted ||
+                 (converted->is_number() && !json_of(one.value).is_string() &&
+                  json_of(one.value).to_number<double>() == converted->to_number<double>());
+        })) {
+      std::vector<std::string> all;
+      for (const ChoiceSpec& one : param.choices)
+        all.push_back(one.value.index() == 0 ? std::get<0>(one.value) : json::serialize(json_of(one.value)));
+      return fmt::format("{} must be one of {}", param.name, fmt::join(all, ", "));
     }
     checked.emplace(param.name, std::move(*converted));
   }

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "store/store.hpp"
@@ -21,17 +22,33 @@ struct Subscription {
   void* self = nullptr;
 };
 
+/// By Discord's name of a locale: "de", "en-US". An empty text: none in that language.
+struct LocalizedSpec {
+  std::string name, text;
+};
+using LocalizedSpecs = std::map<std::string, LocalizedSpec>;
+
+struct ChoiceSpec {
+  using Value = std::variant<std::string, std::int64_t, double>;
+  std::string name;  // what is shown
+  Value value;
+  LocalizedSpecs localized = {};
+};
+
 struct ParamSpec {
   std::string name, text;
   std::uint32_t value_kind = TL_TEXT;
+  std::uint32_t flags = 0;  // TL_PARAM_*
   bool required = false;
-  double min = 0, max = 0;
-  std::vector<std::string> choices;
+  double min = 0, max = 0;  // as in tl_param
+  std::vector<ChoiceSpec> choices;
+  std::vector<std::uint32_t> channel_types;  // empty: all
+  LocalizedSpecs localized;
   tl_on_request suggest = nullptr;
   void* self = nullptr;
 };
 
-/// A command, component, form, route, method, job or start.
+/// A command, command group, component, form, route, method, job or start.
 struct EntrySpec {
   std::uint32_t kind = 0;  // TL_START ...
   std::string name, text, schedule, zone;
@@ -40,6 +57,9 @@ struct EntrySpec {
   std::uint32_t flags = 0;  // TL_ENTRY_*
   std::uint32_t at_once = 1, at_once_per_group = 0, limit_count = 0, limit_per = 0;
   std::int64_t limit_window_us = 0, timeout_us = 0;
+  std::uint32_t command_type = 0;            // of commands never 0: TL_COMMAND_SLASH ...
+  std::uint32_t contexts = 0, installs = 0;  // TL_CONTEXT_*, TL_INSTALL_*; 0: not said
+  LocalizedSpecs localized;
   tl_on_request handle = nullptr;
   void* self = nullptr;
 };
@@ -58,9 +78,12 @@ struct Ledger {
   std::set<std::string> needs;       // "intent:MESSAGE_CONTENT", "cache:voice_states"
   std::int64_t commit_every_us = 0;  // 0: the host's default
 
-  const EntrySpec* find(std::uint32_t kind, std::string_view name) const {
+  /// Of commands: one of this type. "level" may be a slash command and a user command.
+  const EntrySpec* find(std::uint32_t kind, std::string_view name,
+                        std::uint32_t command_type = TL_COMMAND_SLASH) const {
     for (const EntrySpec& entry : entries)
-      if (entry.kind == kind && entry.name == name) return &entry;
+      if (entry.kind == kind && entry.name == name && (kind != TL_COMMAND || entry.command_type == command_type))
+        return &entry;
     return nullptr;
   }
 };

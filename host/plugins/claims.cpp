@@ -45,6 +45,12 @@ std::vector<Claim> claims_of(const Ledger& ledger) {
         throw PluginError(fmt::format("the routes \"{}\" and \"{}\" are the same", other->second, entry.name));
       claims.push_back({what, entry.name});
     }
+    if (entry.kind == TL_COMMAND && entry.command_type > TL_COMMAND_SLASH) {
+      claims.push_back(
+          {fmt::format("the {} command \"{}\"", entry.command_type == TL_COMMAND_USER ? "user" : "message", entry.name),
+           entry.name});
+      continue;
+    }
     if (entry.kind == TL_COMMAND) {
       const std::string what = command_claim(entry.name);
       const bool whole = entry.name.find(' ') == std::string::npos;

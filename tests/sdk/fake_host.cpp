@@ -96,6 +96,9 @@ struct Functions {
     current->subscriptions.push_back(std::move(one));
     return TL_OK;
   }
+  static std::string localized_text(const tl_localized& one) {
+    return text_of(one.locale) + " " + text_of(one.name) + " " + text_of(one.text);
+  }
   static tl_id add(tl_host*, const tl_entry* raw) {
     if (raw->kind == TL_ROUTE && !current->serves_routes) return 0;
     auto entry = std::make_unique<Entry>();
@@ -103,11 +106,25 @@ struct Functions {
     entry->name = text_of(raw->name), entry->text = text_of(raw->text);
     entry->schedule = text_of(raw->schedule), entry->zone = text_of(raw->zone);
     for (std::uint64_t i = 0; i < raw->param_count; ++i) {
-      Entry::Param param{raw->params[i], text_of(raw->params[i].name), {}};
-      for (std::uint64_t c = 0; c < raw->params[i].choice_count; ++c)
-        param.choices.push_back(text_of(raw->params[i].choices[c]));
+      const tl_param& given = raw->params[i];
+      Entry::Param param{given, text_of(given.name), {}, {}, {}};
+      for (std::uint64_t c = 0; c < given.choice_count; ++c) {
+        const tl_choice& choice = given.choices[c];
+        param.choice_names.push_back(text_of(choice.name));
+        param.choices.push_back(choice.value.kind == TL_TEXT  ? text_of(choice.value.s)
+                                : choice.value.kind == TL_INT ? std::to_string(choice.value.i)
+                                                              : std::to_string(choice.value.f));
+        for (std::uint64_t l = 0; l < choice.localized_count; ++l)
+          entry->localized.push_back("choice " + localized_text(choice.localized[l]));
+      }
+      for (std::uint64_t c = 0; c < given.channel_type_count; ++c)
+        param.channel_types.push_back(given.channel_types[c]);
+      for (std::uint64_t l = 0; l < given.localized_count; ++l)
+        entry->localized.push_back(param.name + " " + localized_text(given.localized[l]));
       entry->params.push_back(std::move(param));
     }
+    for (std::uint64_t l = 0; l < raw->localized_count; ++l)
+      entry->localized.push_back(localized_text(raw->localized[l]));
     current->entries.push_back(std::move(entry));
     return state().next_id++;
   }
@@ -541,7 +558,8 @@ tl_status Host::message(std::uint64_t guild, std::uint64_t channel, std::uint64_
                                                              {"content", std::string(text)},
                                                              {"author", {{"id", std::to_string(user)}}}}));
 }
-tl_status Host::request(std::string_view name, std::string_view args, std::int64_t due_us) {
+tl_status Host::request(std::string_view name, std::string_view args, std::int64_t due_us,
+                        std::string_view interaction) {
   const Entry& called = entry(name);
   state_->waits = true;
   answer.reset();
@@ -549,6 +567,7 @@ tl_status Host::request(std::string_view name, std::string_view args, std::int64
   raw.size = sizeof raw;
   raw.kind = called.raw.kind;
   raw.args = state_->document(args);
+  if (!interaction.empty()) raw.raw = state_->document(interaction);
   raw.due_us = due_us;
   return run([&] { return called.raw.handle(called.raw.self, kTurn, &raw); });
 }

@@ -47,9 +47,11 @@ struct Entry {
   struct Param {
     tl_param raw{};
     std::string name;
-    std::vector<std::string> choices;
+    std::vector<std::string> choices, choice_names;
+    std::vector<std::uint32_t> channel_types;
   };
   std::vector<Param> params;
+  std::vector<std::string> localized;  // "de name text", of the entry, then "param de name text"
 };
 struct Subscription {
   std::string type;
@@ -128,8 +130,9 @@ class Host {
   /// Delivers an event to everyone who subscribed to it; guild, channel, user, id and time from the JSON.
   tl_status event(std::string_view type, std::string_view json);
   tl_status message(std::uint64_t guild, std::uint64_t channel, std::uint64_t user, std::string_view text = "hi");
-  /// Calls a method, job or command.
-  tl_status request(std::string_view name, std::string_view args = "{}", std::int64_t due_us = 0);
+  /// Calls a method, job or command; `interaction` is what Discord sent.
+  tl_status request(std::string_view name, std::string_view args = "{}", std::int64_t due_us = 0,
+                    std::string_view interaction = {});
 
  private:
   friend struct Functions;

@@ -109,7 +109,17 @@ typedef struct {                     /* an event out of the journal */
   tl_str raw;                        /* the JSON of "d" */
 } tl_event;
 
-enum { TL_START = 1, TL_COMMAND, TL_COMPONENT, TL_SUGGEST, TL_MODAL, TL_ROUTE, TL_METHOD, TL_JOB };
+enum {
+  TL_START = 1,
+  TL_COMMAND,
+  TL_COMPONENT,
+  TL_SUGGEST,
+  TL_MODAL,
+  TL_ROUTE,
+  TL_METHOD,
+  TL_JOB,
+  TL_COMMAND_GROUP /* declared only: what "quest" or "quest admin" is, of the commands "quest admin add" */
+};
 typedef struct {                              /* everything that may wait */
   uint32_t size, kind;                        /* TL_START ... */
   int64_t deadline_us;                        /* when whoever asked stops waiting; 0 = nobody does */
@@ -147,16 +157,31 @@ enum { /* of a form's text; and what an id stands for, where Discord has a picke
        TL_PARAM_USER = 1 << 8,
        TL_PARAM_CHANNEL = 2 << 8,
        TL_PARAM_ROLE = 3 << 8,
-       TL_PARAM_ATTACHMENT = 4 << 8
+       TL_PARAM_ATTACHMENT = 4 << 8,
+       TL_PARAM_MENTIONABLE = 5 << 8 /* a user or a role */
 };
+typedef struct { /* in the language of one of Discord's locales: "de", "en-US"; an empty one is left as it is */
+  tl_str locale, name, text;
+} tl_localized;
+typedef struct {
+  uint32_t size, reserved;
+  tl_str name;    /* what is shown */
+  tl_value value; /* TL_TEXT, TL_INT or TL_REAL, as the parameter */
+  const tl_localized* localized;
+  uint64_t localized_count;
+} tl_choice;
 typedef struct {                              /* a parameter of a command, route, method or form */
   uint32_t size, value_kind, required, flags; /* flags: TL_PARAM_* */
   tl_str name, text;
   double min, max; /* of a text: its length; both 0 = no limits; -inf and inf = none on that side */
-  const tl_str* choices;
+  const tl_choice* choices;
   uint64_t choice_count;
   tl_on_request suggest;
   void* self;
+  const uint32_t* channel_types; /* of TL_PARAM_CHANNEL: Discord's numbers; none = all */
+  uint64_t channel_type_count;
+  const tl_localized* localized;
+  uint64_t localized_count;
 } tl_param;
 
 enum { TL_GUILDS_ONLY = 1, TL_NO_BOTS = 2 };
@@ -174,9 +199,13 @@ enum {
   TL_ENTRY_OWNERS_ONLY = 4,
   TL_ENTRY_RUN_MISSED = 8, /* job: a missed run is made up for, once */
   TL_ENTRY_OPEN = 16,      /* route: without a token */
-  TL_ENTRY_ONCE_PER_CLUSTER = 32
+  TL_ENTRY_ONCE_PER_CLUSTER = 32,
+  TL_ENTRY_NSFW = 64 /* command: only in age-restricted channels */
 };
-typedef struct { /* anything that becomes a tl_request */
+enum { TL_COMMAND_SLASH = 1, TL_COMMAND_USER, TL_COMMAND_MESSAGE };           /* 0 = slash */
+enum { TL_CONTEXT_GUILD = 1, TL_CONTEXT_BOT_DM = 2, TL_CONTEXT_PRIVATE = 4 }; /* 0 = servers and the bot's DMs */
+enum { TL_INSTALL_GUILD = 1, TL_INSTALL_USER = 2 };                           /* 0 = in servers */
+typedef struct { /* anything that becomes a tl_request, and command groups (without a handler) */
   uint32_t size, kind;
   tl_str name, text; /* route: name = "GET /counts/{guild}"; form: text = title */
   const tl_param* params;
@@ -190,6 +219,12 @@ typedef struct { /* anything that becomes a tl_request */
   tl_str schedule, zone; /* job: cron text, "@every 10s", or empty = on demand; zone: "UTC" or an IANA name */
   tl_on_request handle;
   void* self;
+  uint32_t command_type; /* TL_COMMAND_*; the interaction names the target of user and message commands */
+  uint32_t contexts,
+      installs; /* command: where it can be used, and by whom it is installed: TL_CONTEXT_*, TL_INSTALL_* */
+  uint32_t reserved2;
+  const tl_localized* localized; /* command: its last word, and its text */
+  uint64_t localized_count;
 } tl_entry;
 
 /* An operation on the outside. system: "discord", "http", "redis", "service". A new system is a new word, not a new

@@ -149,6 +149,7 @@ using UserId = Id<struct UserTag>;
 using RoleId = Id<struct RoleTag>;
 using MessageId = Id<struct MessageTag>;
 using EmojiId = Id<struct EmojiTag>;
+using MentionableId = Id<struct MentionableTag>;  // a user or a role
 using InteractionId = Id<struct InteractionTag>;
 using ApplicationId = Id<struct ApplicationTag>;
 

@@ -5,6 +5,44 @@
 
 namespace trellis {
 
+namespace detail {
+struct Localized {
+  std::string locale, name, text;
+};
+inline std::vector<tl_localized> raw_localized(const std::vector<Localized>& list) {
+  std::vector<tl_localized> raw;
+  for (const Localized& one : list) raw.push_back({str(one.locale), str(one.name), str(one.text)});
+  return raw;
+}
+}  // namespace detail
+
+/// One of the values that a parameter may have: what is shown (1 to 100 characters), and what the handler gets. A text
+/// alone is both.
+class Choice {
+ public:
+  Choice(const char* text) : Choice(text, std::string_view(text)) {}
+  Choice(std::string_view text) : Choice(text, text) {}
+  Choice(const std::string& text) : Choice(text, std::string_view(text)) {}
+  Choice(std::string_view name, std::string_view value) : name_(name), text_(value) {}
+  Choice(std::string_view name, std::integral auto value)
+      : name_(name), kind_(TL_INT), integer_(static_cast<std::int64_t>(value)) {}
+  Choice(std::string_view name, std::floating_point auto value)
+      : name_(name), kind_(TL_REAL), number_(static_cast<double>(value)) {}
+
+  /// What is shown in the language of one of Discord's locales: "de", "en-US" (Discord docs, Reference: Locales).
+  Choice&& localized(std::string_view locale, std::string_view name) && {
+    return localized_.push_back({std::string(locale), std::string(name), {}}), std::move(*this);
+  }
+
+ private:
+  friend class Setup;
+  std::string name_, text_;
+  std::uint32_t kind_ = TL_TEXT;
+  std::int64_t integer_ = 0;
+  double number_ = 0;
+  std::vector<detail::Localized> localized_;
+};
+
 /// A declared parameter of a command, route, method or form. Its type is the handler's: std::optional = not required.
 class Param {
  public:
@@ -12,8 +50,20 @@ class Param {
 
   Param&& min(double least) && { return min_ = least, std::move(*this); }
   Param&& max(double most) && { return max_ = most, std::move(*this); }  // of a text: its length
-  Param&& choices(std::initializer_list<std::string_view> all) && {
+  /// Commands: texts, whole numbers or numbers, 25 at most: choices({"red", "blue"}), choices({{"Small", 1}, {"Big",
+  /// 9}}).
+  Param&& choices(std::initializer_list<Choice> all) && {
     return choices_.assign(all.begin(), all.end()), std::move(*this);
+  }
+  /// Commands, of a ChannelId: only channels of these types can be picked.
+  Param&& channels(std::initializer_list<ChannelType> types) && {
+    for (ChannelType type : types) channel_types_.push_back(static_cast<std::uint32_t>(type));
+    return std::move(*this);
+  }
+  /// Commands: its name and text in the language of one of Discord's locales: "de", "en-US". An empty one is left as it
+  /// is. The handler's argument keeps its name.
+  Param&& localized(std::string_view locale, std::string_view name, std::string_view text = {}) && {
+    return localized_.push_back({std::string(locale), std::string(name), std::string(text)}), std::move(*this);
   }
   Param&& paragraph() && { return flags_ |= kParagraph, std::move(*this); }  // forms: several lines
   /// Commands: autocomplete. The handler takes (Typing&) and returns std::vector<Suggestion>.
@@ -25,7 +75,9 @@ class Param {
   static constexpr std::uint32_t kParagraph = 1;
   std::string name_, text_;
   std::optional<double> min_, max_;
-  std::vector<std::string> choices_;
+  std::vector<Choice> choices_;
+  std::vector<std::uint32_t> channel_types_;
+  std::vector<detail::Localized> localized_;
   std::uint32_t flags_ = 0, kind_ = TL_TEXT;
   bool required_ = true;
   std::unique_ptr<detail::Handler> suggest_;
@@ -121,6 +173,35 @@ class Interaction : public Request {
 class Command final : public Interaction {
  public:
   using Interaction::Interaction;
+};
+
+/// A command of a user's context menu (Apps), from setup.user_command().
+class UserCommand final : public Interaction {
+ public:
+  using Interaction::Interaction;
+  /// Whom it was used on. Lives until the handler returns.
+  User target() const {
+    const JsonView data = json()["data"];
+    User user = detail::user_of(data["resolved"]["users"][data["target_id"].text()]);
+    if (!user.id) user.id = data["target_id"].id<UserTag>();
+    return user;
+  }
+  /// The same as a member of the server: nick, roles, joined_at (Discord docs, Resolved Data). Absent elsewhere.
+  JsonView target_member() const {
+    const JsonView data = json()["data"];
+    return data["resolved"]["members"][data["target_id"].text()];
+  }
+};
+
+/// A command of a message's context menu (Apps), from setup.message_command().
+class MessageCommand final : public Interaction {
+ public:
+  using Interaction::Interaction;
+  /// What it was used on, with its content whatever the intents. Lives until the handler returns.
+  MessageView target() const {
+    const JsonView data = json()["data"];
+    return MessageView(data["resolved"]["messages"][data["target_id"].text()]);
+  }
 };
 
 /// Autocomplete: what was typed so far. Return at most 25 suggestions.

@@ -25,6 +25,8 @@ struct PendingEntry {
   std::uint64_t permissions = 0;
   std::uint32_t flags = 0, at_once = 0, at_once_per_group = 0, limit_count = 0, limit_per = 0;
   std::int64_t limit_window_us = 0, timeout_us = 0;
+  std::uint32_t command_type = 0, contexts = 0, installs = 0;
+  std::vector<Localized> localized{};
 };
 
 }  // namespace detail
@@ -52,12 +54,38 @@ class Subscription {
 };
 
 enum class Per { User, Guild };
+/// Where a command can be used (Discord docs, Application Commands: Contexts).
+enum class Context : std::uint32_t {
+  Guild = TL_CONTEXT_GUILD,
+  BotDm = TL_CONTEXT_BOT_DM,
+  PrivateChannel = TL_CONTEXT_PRIVATE  // other direct messages; only for Install::User
+};
+/// By whom the application is installed where the command can be used.
+enum class Install : std::uint32_t { Guild = TL_INSTALL_GUILD, User = TL_INSTALL_USER };
 
 class CommandEntry {
  public:
   CommandEntry& guilds_only() { return pending_->flags |= TL_ENTRY_GUILDS_ONLY, *this; }
   CommandEntry& ephemeral() { return pending_->flags |= TL_ENTRY_EPHEMERAL, *this; }
-  /// Checked on every use, whatever the server's overrides say.
+  /// Instead of servers and the bot's direct messages. Only of commands that are registered globally.
+  CommandEntry& contexts(std::initializer_list<Context> all) {
+    for (Context one : all) pending_->contexts |= static_cast<std::uint32_t>(one);
+    return *this;
+  }
+  /// Instead of servers. Only of commands that are registered globally.
+  CommandEntry& installs(std::initializer_list<Install> all) {
+    for (Install one : all) pending_->installs |= static_cast<std::uint32_t>(one);
+    return *this;
+  }
+  /// Only in age-restricted channels. Of one subcommand: the whole command.
+  CommandEntry& nsfw() { return pending_->flags |= TL_ENTRY_NSFW, *this; }
+  /// Its name and text in the language of one of Discord's locales: "de", "en-US" (Discord docs, Reference: Locales).
+  /// An empty one is left as it is. Of a subcommand: the last word.
+  CommandEntry& localized(std::string_view locale, std::string_view name, std::string_view text = {}) {
+    return pending_->localized.push_back({std::string(locale), std::string(name), std::string(text)}), *this;
+  }
+  /// Discord shows the command to those who have it, unless the server's overrides say else; it is checked on every use
+  /// whatever they say.
   CommandEntry& needs(Permission permission) {
     return pending_->permissions |= static_cast<std::uint64_t>(permission), *this;
   }
@@ -73,6 +101,19 @@ class CommandEntry {
  private:
   friend class Setup;
   explicit CommandEntry(detail::PendingEntry* pending) : pending_(pending) {}
+  detail::PendingEntry* pending_;
+};
+
+/// What subcommands have in common: "quest", or "quest admin".
+class CommandGroup {
+ public:
+  CommandGroup& localized(std::string_view locale, std::string_view name, std::string_view text = {}) {
+    return pending_->localized.push_back({std::string(locale), std::string(name), std::string(text)}), *this;
+  }
+
+ private:
+  friend class Setup;
+  explicit CommandGroup(detail::PendingEntry* pending) : pending_(pending) {}
   detail::PendingEntry* pending_;
 };
 
@@ -204,7 +245,9 @@ class Setup {
     add<JobRun, void>(TL_START, "start", {}, self, handler);
   }
 
-  /// "quest list" is the subcommand list of quest.
+  /// A slash command. "quest list" is the subcommand list of quest, "quest admin add" is add in the group admin of it.
+  /// A name has 1 to 32 letters, digits, - and _, in lower case; a text 1 to 100 characters. What Discord does not take
+  /// is refused when the plugin is loaded (Discord docs, Application Commands).
   template <class Self, class Handler, class... P>
     requires std::is_member_function_pointer_v<Handler>
   CommandEntry command(std::string_view name, std::string_view text, Self* self, Handler handler, P&&... params) {
@@ -217,6 +260,36 @@ class Setup {
     check_answer<Command, Answer, Handler, P...>();
     return CommandEntry(
         add_function<Command, Answer, Handler>(TL_COMMAND, name, text, std::move(handler), std::forward<P>(params)...));
+  }
+  /// Says what the commands "quest list" and "quest add" are together. Without it their names are shown.
+  CommandGroup command_group(std::string_view name, std::string_view text) {
+    return CommandGroup(&entries_.emplace_back(
+        detail::PendingEntry{TL_COMMAND_GROUP, std::string(name), std::string(text), nullptr, nullptr}));
+  }
+  /// In the context menu of users and of messages; f(UserCommand&) and f(MessageCommand&). A name has 1 to 32
+  /// characters, blanks and capitals too.
+  template <class Self, class Handler>
+    requires std::is_member_function_pointer_v<Handler>
+  CommandEntry user_command(std::string_view name, Self* self, Handler handler) {
+    check_answer<UserCommand, Answer, Handler>();
+    return menu_command<UserCommand, Handler>(TL_COMMAND_USER, name, detail::Member<Self, Handler>{self, handler});
+  }
+  template <class Handler>
+  CommandEntry user_command(std::string_view name, Handler handler) {
+    check_answer<UserCommand, Answer, Handler>();
+    return menu_command<UserCommand, Handler>(TL_COMMAND_USER, name, std::move(handler));
+  }
+  template <class Self, class Handler>
+    requires std::is_member_function_pointer_v<Handler>
+  CommandEntry message_command(std::string_view name, Self* self, Handler handler) {
+    check_answer<MessageCommand, Answer, Handler>();
+    return menu_command<MessageCommand, Handler>(TL_COMMAND_MESSAGE, name,
+                                                 detail::Member<Self, Handler>{self, handler});
+  }
+  template <class Handler>
+  CommandEntry message_command(std::string_view name, Handler handler) {
+    check_answer<MessageCommand, Answer, Handler>();
+    return menu_command<MessageCommand, Handler>(TL_COMMAND_MESSAGE, name, std::move(handler));
   }
   template <class Self, class Handler>
   Component component(std::string_view name, Self* self, Handler handler) {
@@ -333,6 +406,12 @@ class Setup {
     }(std::make_index_sequence<sizeof...(P)>{});
     return &pending;
   }
+  template <class Asker, class Handler, class F>
+  CommandEntry menu_command(std::uint32_t type, std::string_view name, F function) {
+    detail::PendingEntry* pending = add_function<Asker, Answer, Handler>(TL_COMMAND, name, {}, std::move(function));
+    pending->command_type = type;
+    return CommandEntry(pending);
+  }
   template <class T>
   static void describe(Param& param) {
     param.kind_ = detail::parameter_kind<T>();
@@ -342,10 +421,25 @@ class Setup {
 
   tl_id register_entry(detail::PendingEntry& entry) {
     std::vector<tl_param> params;
-    std::deque<std::vector<tl_str>> choices;
+    std::deque<std::vector<tl_choice>> choices;
+    std::deque<std::vector<tl_localized>> localized;  // what is given points into it
+    const auto give_localized = [&](auto& to, const std::vector<detail::Localized>& list) {
+      const auto& raw = localized.emplace_back(detail::raw_localized(list));
+      to.localized = raw.data();
+      to.localized_count = raw.size();
+    };
     for (Param& param : entry.params) {
-      auto& words = choices.emplace_back();
-      for (const std::string& word : param.choices_) words.push_back(detail::str(word));
+      auto& raw_choices = choices.emplace_back();
+      for (const Choice& choice : param.choices_) {
+        tl_choice& one = raw_choices.emplace_back();
+        one.size = sizeof one;
+        one.name = detail::str(choice.name_);
+        one.value.kind = choice.kind_;
+        one.value.i = choice.integer_;
+        one.value.f = choice.number_;
+        one.value.s = detail::str(choice.text_);
+        give_localized(one, choice.localized_);
+      }
       tl_param raw{};
       raw.size = sizeof raw;
       raw.value_kind = param.kind_;
@@ -358,8 +452,11 @@ class Setup {
         raw.min = param.min_.value_or(param.kind_ == TL_TEXT ? 0 : -kNone);
         raw.max = param.max_.value_or(kNone);
       }
-      raw.choices = words.data();
-      raw.choice_count = words.size();
+      raw.choices = raw_choices.data();
+      raw.choice_count = raw_choices.size();
+      raw.channel_types = param.channel_types_.data();
+      raw.channel_type_count = param.channel_types_.size();
+      give_localized(raw, param.localized_);
       if (param.suggest_) {
         raw.suggest = param.on_suggest_;
         raw.self = param.suggest_.get();
@@ -386,6 +483,10 @@ class Setup {
     raw.zone = detail::str(entry.schedule.zone);
     raw.handle = entry.run;
     raw.self = entry.self;
+    raw.command_type = entry.command_type;
+    raw.contexts = entry.contexts;
+    raw.installs = entry.installs;
+    give_localized(raw, entry.localized);
     return instance_->setup->add(instance_->host, &raw);
   }
 

@@ -38,15 +38,17 @@ template <class T>
 inline constexpr bool is_parameter<std::optional<T>> = is_parameter<T>;
 
 /// tl_param.flags: what an id is the id of, in the second byte.
-inline constexpr std::uint32_t kUser = 1u << 8, kChannel = 2u << 8, kRole = 3u << 8, kAttachment = 4u << 8;
+inline constexpr std::uint32_t kUser = 1u << 8, kChannel = 2u << 8, kRole = 3u << 8, kAttachment = 4u << 8,
+                               kMentionable = 5u << 8;
 template <class T>
 constexpr std::uint32_t parameter_flags() {
   if constexpr (is_optional<T>) return parameter_flags<typename T::value_type>();
-  return std::same_as<T, UserId>       ? kUser
-         : std::same_as<T, ChannelId>  ? kChannel
-         : std::same_as<T, RoleId>     ? kRole
-         : std::same_as<T, Attachment> ? kAttachment
-                                       : 0;
+  return std::same_as<T, UserId>          ? kUser
+         : std::same_as<T, ChannelId>     ? kChannel
+         : std::same_as<T, RoleId>        ? kRole
+         : std::same_as<T, Attachment>    ? kAttachment
+         : std::same_as<T, MentionableId> ? kMentionable
+                                          : 0;
 }
 template <class T>
 constexpr std::uint32_t parameter_kind() {
