@@ -306,6 +306,7 @@ void Host::Impl::shut_down() {
   const auto deadline = std::chrono::steady_clock::now() + config.shutdown.deadline;
   control_server.reset();
   if (scheduler) scheduler->stop();
+  if (identify_permits) boost::asio::post(io, [permits = identify_permits] { permits->stop(); });
   std::vector<std::future<void>> closed;
   for (Line& line : lines) {
     auto done = std::make_shared<std::promise<void>>();

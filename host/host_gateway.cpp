@@ -15,13 +15,20 @@ namespace trellis::host {
 
 namespace {
 
-constexpr std::chrono::milliseconds kIdentifySpacing{5200};  // 5 s, and a little for the way
+constexpr std::chrono::milliseconds kIdentifySpacing{5200};  // so that sessions end no sooner than others can begin
 constexpr std::chrono::seconds kShardPatience{5};
 /// A plugin whose last event is this much older than another's is far behind: a session is not resumed from there,
 /// because Discord may have forgotten what came since.
 constexpr std::int64_t kFarBehindUs = 60'000'000;
 constexpr const char* kCostOfASession =
     "it costs one IDENTIFY of the day's budget for each shard, and every plugin a Gap";
+
+IdentifyLimits limits_of(const GatewayInfo& info) {
+  return {.max_concurrency = info.max_concurrency,
+          .total = info.session_total,
+          .remaining = info.session_remaining,
+          .resets_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(info.session_reset_after_ms)};
+}
 
 std::uint64_t default_budget(const std::filesystem::path& folder) {
   std::error_code error;
@@ -108,7 +115,7 @@ bool Host::Impl::go_on_from_store(Journal& journal) {
   return false;
 }
 
-bool Host::Impl::connect_gateway() {
+bool Host::Impl::ask_for_gateway() {
   std::chrono::milliseconds delay{1000};
   while (!gateway) {
     try {
@@ -120,72 +127,106 @@ bool Host::Impl::connect_gateway() {
       delay = std::min(delay * 2, std::chrono::milliseconds(60'000));
     }
   }
-  std::uint32_t shards = gateway->shards;
-  if (config.discord.shards != "auto") shards = static_cast<std::uint32_t>(std::stoul(config.discord.shards));
-  log_info("discord", "gateway found",
-           {{"url", gateway->url}, {"shards", shards}, {"identifies_left", gateway->session_remaining}});
-  if (command_line.reidentify) log_warn("host", fmt::format("--reidentify: a new session; {}", kCostOfASession));
-  const std::uint64_t budget = config.journal.budget ? config.journal.budget : default_budget(state->path());
-  const std::uint64_t max_lag = config.journal.max_lag ? config.journal.max_lag : budget / 2;
+  return true;
+}
+
+void Host::Impl::open_identify_permits(std::uint32_t shards) {
+  IdentifyOptions options;
+  options.queue.reserve = config.discord.identify_reserve.value_or(shards + 10);
+  const auto ask = [this](std::function<void(std::optional<IdentifyLimits>)> done) {
+    ask_gateway_bot(*rest, [done = std::move(done)](const std::optional<GatewayInfo>& info) {
+      done(info ? std::optional(limits_of(*info)) : std::nullopt);
+    });
+  };
+  identify_permits = std::make_shared<IdentifyPermits>(io.get_executor(), options, ask, limits_of(*gateway));
+}
+
+/// One stream: its journal, what the cache knew of it, the plugins' places in it, and its shard, which does not run
+/// yet.
+void Host::Impl::open_line(Stream stream, std::uint64_t budget, std::uint64_t max_lag) {
   const auto cuts =
       metrics.family(Metrics::Kind::Counter, "trellis_plugin_cut_loose_total",
                      "How often a plugin was so far behind that the journal was not kept for it.", {"plugin"});
+  Line line;
+  JournalOptions options;
+  options.folder = state->journal(stream.id, stream.count);
+  options.segment_bytes = config.journal.segment;
+  options.budget_bytes = budget;
+  options.keep_us = config.journal.keep.count();
+  options.reserve_bytes = config.journal.reserve;
+  line.journal = std::make_unique<Journal>(options, stream);
+  line.release = std::make_unique<SegmentRelease>(*line.journal, max_lag, [this, cuts](const std::string& plugin) {
+    const std::string_view label[] = {plugin};
+    metrics.add(cuts, 1, label);
+  });
+  const bool begin_anew = go_on_from_store(*line.journal);
+  std::string why;
+  const Position snapshot = cache.load(stream, state->cache(), why);
+  if (!why.empty() && line.journal->tail().value != 0)
+    log_warn("cache", "the snapshot cannot be used", {{"shard", stream.id}, {"because", why}});
+  const auto reader = line.journal->read_after(snapshot);
+  while (const Record* record = reader->next())
+    if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
+  manager->attach(*line.journal);
+  ShardOptions shard;
+  shard.stream = stream;
+  shard.token = config.discord.token;
+  shard.begin_anew = begin_anew || command_line.reidentify;
+  shard.gateway_url = gateway->url;
+  shard.ca_file = config.discord.ca_file.string();
+  shard.zlib_stream = config.discord.compress == "zlib-stream";
+  shard.identify_permit = [permits = identify_permits, id = stream.id](std::function<bool()> go) {
+    permits->ask(id, std::move(go));
+  };
+  Shard::Hooks hooks;
+  hooks.on_session = [this, stream](const Session& session) {
+    epoch_floor = std::max(epoch_floor.load(), session.epoch);
+    host_namespace->note_session(stream, session);
+  };
+  hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
+  hooks.on_fatal = [this](int code, const std::string& text) {
+    ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
+  };
+  line.shard =
+      std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
+  std::lock_guard lock(lines_mutex);
+  lines.push_back(std::move(line));
+}
+
+bool Host::Impl::connect_gateway() {
+  if (!ask_for_gateway()) return false;
+  ShardRange shards = config.discord.shards;
+  if (shards.automatic()) shards = {0, gateway->shards - 1, gateway->shards};
+  log_info("discord", "gateway found",
+           {{"url", gateway->url},
+            {"shards", shards.size() == shards.count
+                           ? std::to_string(shards.count)
+                           : fmt::format("{} to {} of {}", shards.first, shards.last, shards.count)},
+            {"identifies_left", gateway->session_remaining}});
+  if (shards.count < gateway->shards)
+    log_warn("discord",
+             fmt::format("discord.shards asks for {} shards, Discord recommends {}; it refuses a shard that would have "
+                         "more than 2500 servers (close code 4011)",
+                         shards.count, gateway->shards));
+  // Only bots that Discord has given a number of their own identify several at once.
+  if (gateway->max_concurrency > 1 && shards.count % gateway->max_concurrency != 0)
+    log_warn("discord",
+             fmt::format("discord.shards asks for {} shards; of a bot in more than 150000 servers Discord takes only "
+                         "multiples of the number it has assigned to it (close code 4010). It recommends {}.",
+                         shards.count, gateway->shards));
+  if (command_line.reidentify) log_warn("host", fmt::format("--reidentify: a new session; {}", kCostOfASession));
+  const std::uint64_t budget = config.journal.budget ? config.journal.budget : default_budget(state->path());
+  const std::uint64_t max_lag = config.journal.max_lag ? config.journal.max_lag : budget / 2;
   std::filesystem::create_directories(state->cache());
-  for (std::uint32_t id = 0; id < shards; ++id) {
-    const Stream stream{id, shards};
-    Line line;
-    JournalOptions options;
-    options.folder = state->journal(id, shards);
-    options.segment_bytes = config.journal.segment;
-    options.budget_bytes = budget / shards;
-    options.keep_us = config.journal.keep.count();
-    options.reserve_bytes = config.journal.reserve;
-    line.journal = std::make_unique<Journal>(options, stream);
-    line.release =
-        std::make_unique<SegmentRelease>(*line.journal, max_lag / shards, [this, cuts](const std::string& plugin) {
-          const std::string_view label[] = {plugin};
-          metrics.add(cuts, 1, label);
-        });
-    const bool begin_anew = go_on_from_store(*line.journal);
-    std::string why;
-    const Position snapshot = cache.load(stream, state->cache(), why);
-    if (!why.empty() && line.journal->tail().value != 0)
-      log_warn("cache", "the snapshot cannot be used", {{"shard", id}, {"because", why}});
-    const auto reader = line.journal->read_after(snapshot);
-    while (const Record* record = reader->next())
-      if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
-    manager->attach(*line.journal);
-    ShardOptions shard;
-    shard.stream = stream;
-    shard.token = config.discord.token;
-    shard.begin_anew = begin_anew || command_line.reidentify;
-    shard.gateway_url = gateway->url;
-    shard.ca_file = config.discord.ca_file.string();
-    shard.zlib_stream = config.discord.compress == "zlib-stream";
-    Shard::Hooks hooks;
-    hooks.on_session = [this, stream](const Session& session) {
-      epoch_floor = std::max(epoch_floor.load(), session.epoch);
-      host_namespace->note_session(stream, session);
-    };
-    hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
-    hooks.on_fatal = [this](int code, const std::string& text) {
-      ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
-    };
-    line.shard =
-        std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
-    std::lock_guard lock(lines_mutex);
-    lines.push_back(std::move(line));
-  }
+  open_identify_permits(shards.size());
+  for (std::uint32_t id = shards.first; id <= shards.last; ++id)
+    open_line({id, shards.count}, budget / shards.size(), max_lag / shards.size());
   scheduler->look_again();  // a snapshot may have made the cache whole
   say_which_intents_are_missing();
-  for (std::uint32_t id = 0; id < shards; ++id) {
-    // One IDENTIFY per 5 s and bucket (Discord docs, Gateway: Rate Limiting); those with a session to resume need none,
-    // but waiting does not hurt them.
-    boost::asio::post(io, [this, id] { lines[id].shard->start(); });
-    if ((id + 1) % std::max(gateway->max_concurrency, 1u) == 0 && id + 1 < shards && wait_for_stop(kIdentifySpacing))
-      return false;
-  }
-  return true;
+  std::lock_guard lock(lines_mutex);
+  // All at once: those that resume need not wait, and those that identify ask for leave.
+  for (const Line& line : lines) boost::asio::post(io, [shard = line.shard.get()] { shard->start(); });
+  return !stop_asked();
 }
 
 /// For `trellis ctl gateway reidentify`.

@@ -19,6 +19,7 @@
 #include "crash/page.hpp"
 #include "discord/gateway_info.hpp"
 #include "discord/rest_client.hpp"
+#include "gateway/identify_permits.hpp"
 #include "gateway/shard.hpp"
 #include "host.hpp"
 #include "journal/journal.hpp"
@@ -54,6 +55,9 @@ struct Host::Impl {
   // host_gateway.cpp
   void needs_changed();
   bool connect_gateway();  // false: stopped meanwhile
+  bool ask_for_gateway();  // the same
+  void open_identify_permits(std::uint32_t shards);
+  void open_line(Stream, std::uint64_t budget, std::uint64_t max_lag);
   bool go_on_from_store(Journal&);
   void say_which_intents_are_missing() const;
   std::string begin_anew();
@@ -125,6 +129,7 @@ struct Host::Impl {
   mutable std::mutex lines_mutex;
   std::vector<Line> lines;
   std::optional<GatewayInfo> gateway;
+  std::shared_ptr<IdentifyPermits> identify_permits;
   std::atomic<std::uint32_t> epoch_floor = 0;
   std::atomic<std::uint64_t> owners = 0;
 

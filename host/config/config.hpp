@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/document.hpp"
+#include "config/shards.hpp"
 
 namespace trellis::host {
 
@@ -29,7 +30,8 @@ struct Config {
     std::string token_from;  // "DISCORD_TOKEN", ".env:3: DISCORD_TOKEN", "discord.token_file: ..."; for messages
     std::filesystem::path token_file, ca_file;
     std::string compress = "zlib-stream";  // or "none"
-    std::string shards = "auto";           // or a number
+    ShardRange shards;
+    std::optional<std::uint32_t> identify_reserve;  // none: its shards and 10
   } discord;
   struct StoreOptions {
     std::string url = "sqlite:state/store";  // not given: store/ in state.dir

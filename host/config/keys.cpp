@@ -91,11 +91,19 @@ std::string set_api(Config& config, std::string_view text) {
 }
 
 std::string set_shards(Config& config, std::string_view text) {
-  int n = 0;
+  std::string why;
+  const auto shards = parse_shards(text, why);
+  if (!shards) return why.empty() ? kExpected : why;
+  config.discord.shards = *shards;
+  return "";
+}
+
+std::string set_identify_reserve(Config& config, std::string_view text) {
+  std::uint32_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  const bool number = error == std::errc() && end == text.data() + text.size() && n >= 1 && n <= 16384;
+  const bool number = error == std::errc() && end == text.data() + text.size() && n <= 100'000;
   if (text != "auto" && !number) return kExpected;
-  config.discord.shards = number ? std::to_string(n) : "auto";
+  config.discord.identify_reserve = number ? std::optional(n) : std::nullopt;
   return "";
 }
 
@@ -130,9 +138,15 @@ std::vector<Key> make_keys() {
   all.push_back(choice(
       "discord.compress", [](Config& c) -> auto& { return c.discord.compress; }, {"zlib-stream", "none"},
       "How the gateway's traffic is compressed."));
-  all.push_back({"discord.shards", d.discord.shards, "How many gateway connections; \"auto\" asks Discord.",
-                 "\"auto\" or a number from 1 to 16384",
+  all.push_back({"discord.shards", "auto",
+                 "How many gateway connections; \"auto\" asks Discord. \"0-3/16\": of 16, this host has 0 to 3.",
+                 fmt::format("\"auto\", a number from 1 to {}, or a part of them like \"0-3/16\"", kShardsMax),
                  [](Config& c, std::string_view text, const auto&) { return set_shards(c, text); }, true});
+  all.push_back({"discord.identify_reserve", "auto",
+                 "How many of the day's IDENTIFYs are never used: Discord resets the token of a bot that uses all up. "
+                 "\"auto\": its shards and 10.",
+                 "\"auto\" or a number from 0 to 100000",
+                 [](Config& c, std::string_view text, const auto&) { return set_identify_reserve(c, text); }, true});
   all.push_back({"store.url", d.store.url,
                  "Where rows go: a folder for SQLite files, or a PostgreSQL database. Not given: store/ in state.dir.",
                  "\"sqlite:FOLDER\" or \"postgresql://user@host/database\"", set_store});

@@ -30,12 +30,13 @@ std::string remedy(const RestAnswer& answer) {
   return answer.error;
 }
 
-}  // namespace
-
-GatewayInfo get_gateway_bot(RestClient& client) {
+RestRequest question() {
   RestRequest request{"host", "GET", "/gateway/bot"};
   request.timeout = std::chrono::seconds(10);
-  const RestAnswer answer = client.call(std::move(request));
+  return request;
+}
+
+GatewayInfo info_of(const RestAnswer& answer) {
   if (!answer.ok()) throw DiscordError(static_cast<int>(answer.http), answer.may_retry(), remedy(answer));
   json::error_code error;
   const json::value parsed = json::parse(answer.body, error);
@@ -58,6 +59,21 @@ GatewayInfo get_gateway_bot(RestClient& client) {
     info.session_reset_after_ms = number<std::int64_t>(of, "reset_after", 0);
   }
   return info;
+}
+
+}  // namespace
+
+GatewayInfo get_gateway_bot(RestClient& client) { return info_of(client.call(question())); }
+
+void ask_gateway_bot(RestClient& client, std::function<void(std::optional<GatewayInfo>)> done) {
+  client.send(question(), [done = std::move(done)](const RestAnswer& answer) {
+    std::optional<GatewayInfo> info;
+    try {
+      info = info_of(answer);
+    } catch (const DiscordError&) {
+    }
+    done(std::move(info));
+  });
 }
 
 }  // namespace trellis::host

@@ -1,6 +1,8 @@
 // GET /gateway/bot: where to connect and how many shards Discord wants.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "discord/discord_error.hpp"
@@ -18,5 +20,7 @@ struct GatewayInfo {
 
 /// [any thread but the io thread; blocks] Throws DiscordError.
 GatewayInfo get_gateway_bot(RestClient&);
+/// [any thread] Calls back on the io thread; nullopt: it did not work.
+void ask_gateway_bot(RestClient&, std::function<void(std::optional<GatewayInfo>)>);
 
 }  // namespace trellis::host

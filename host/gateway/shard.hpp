@@ -46,8 +46,9 @@ struct ShardOptions {
   std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
   bool zlib_stream = true;
   ShardTimes times;
-  std::function<void(std::function<void()>)>
-      identify_permit;  // calls back on the shard's executor when this shard may IDENTIFY; empty: at once
+  /// [the shard's thread] Calls back there when this shard may IDENTIFY, which it does before it returns true; false:
+  /// it does not need to any more. Empty: at once.
+  std::function<void(std::function<bool()>)> identify_permit;
 };
 
 /// The data of a Session record.

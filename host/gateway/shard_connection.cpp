@@ -149,10 +149,9 @@ void Shard::Impl::request_identify() {
   if (!options.identify_permit) return identify();
   options.identify_permit([weak = weak_from_this(), number = connection_number] {
     const auto self = weak.lock();
-    if (!self) return;
-    asio::dispatch(self->executor, [self, number] {
-      if (number == self->connection_number && !self->ended) self->identify();
-    });
+    if (!self || number != self->connection_number || self->ended || self->stopping) return false;
+    self->identify();
+    return true;
   });
 }
 

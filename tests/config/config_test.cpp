@@ -29,7 +29,8 @@ TEST_F(Settings, DefaultsWithoutAFile) {
   EXPECT_EQ(c.source, "");
   EXPECT_EQ(c.discord.api, "https://discord.com/api/v10");
   EXPECT_EQ(c.discord.token, "");
-  EXPECT_EQ(c.discord.shards, "auto");
+  EXPECT_TRUE(c.discord.shards.automatic());
+  EXPECT_FALSE(c.discord.identify_reserve);
   EXPECT_EQ(c.store.url, "sqlite:state/store");
   EXPECT_EQ(c.state.dir, "state");
   EXPECT_EQ(c.journal.segment, 64u << 20);
@@ -48,6 +49,7 @@ api = "http://127.0.0.1:8080/api/v10/"
 ca_file = "certs/ca.pem"
 compress = "none"
 shards = 4
+identify_reserve = 20
 [store]
 url = "postgresql://bot:hunter2@db/trellis"
 [state]
@@ -73,7 +75,8 @@ file = "logs/trellis.log"
   EXPECT_EQ(c.discord.api, "http://127.0.0.1:8080/api/v10");
   EXPECT_EQ(c.discord.ca_file, "certs/ca.pem");
   EXPECT_EQ(c.discord.compress, "none");
-  EXPECT_EQ(c.discord.shards, "4");
+  EXPECT_EQ(c.discord.shards, (ShardRange{0, 3, 4}));
+  EXPECT_EQ(c.discord.identify_reserve, 20u);
   EXPECT_EQ(c.store.url, "postgresql://bot:hunter2@db/trellis");
   EXPECT_EQ(c.state.dir, "/var/lib/trellis");
   EXPECT_EQ(c.journal.segment, 32u << 20);

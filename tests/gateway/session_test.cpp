@@ -1,4 +1,6 @@
 // How sessions begin, end and go on.
+#include <boost/asio/post.hpp>
+
 #include "rig.hpp"
 
 namespace trellis::test {
@@ -390,8 +392,8 @@ TEST(Session, WaitsForItsPermitToIdentify) {
   });
   Rig rig(gateway);
   std::mutex mutex;
-  std::function<void()> go;
-  rig.options.identify_permit = [&](std::function<void()> callback) {
+  std::function<bool()> go;
+  rig.options.identify_permit = [&](std::function<bool()> callback) {
     std::lock_guard lock(mutex);
     go = std::move(callback);
   };
@@ -402,8 +404,10 @@ TEST(Session, WaitsForItsPermitToIdentify) {
   }));
   EXPECT_EQ(rig.shard->stats().identifies, 0u);
   EXPECT_EQ(rig.shard->stats().state, ShardState::Identifying);
-  go();
+  std::atomic<bool> sent = false;
+  boost::asio::post(*rig.io, [&] { sent = go(); });
   ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 1; })) << gateway.trouble();
+  EXPECT_TRUE(sent);
 }
 
 TEST(Session, AChangedFilterIsWrittenDown) {

@@ -24,7 +24,9 @@ namespace {
 
 Command command_of(const std::filesystem::path& folder, const std::filesystem::path& port_file,
                    std::vector<std::string> flags) {
-  flags.insert(flags.end(), {"--port-file", port_file.string(), "--identify-interval", "0"});
+  if (std::find(flags.begin(), flags.end(), "--identify-interval") == flags.end())
+    flags.insert(flags.end(), {"--identify-interval", "0"});
+  flags.insert(flags.end(), {"--port-file", port_file.string()});
   return {std::filesystem::path(TRELLIS_BIN) / "trellis-sim", std::move(flags), {}, folder};
 }
 

@@ -1,0 +1,58 @@
+// One for the host: gives its shards leave to IDENTIFY, and asks Discord again what its limits are.
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "gateway/identify_queue.hpp"
+
+namespace trellis::host {
+
+struct IdentifyOptions {
+  IdentifyQueue::Options queue;
+  std::chrono::milliseconds stale{60'000};   // before the first of a row of IDENTIFYs older limits are asked for again
+  std::chrono::milliseconds recheck{5'000};  // it is not said that there are none left by what is older than this
+  std::chrono::milliseconds ask_again{300'000};  // while there are none left: perhaps Discord gave more
+};
+
+class IdentifyPermits : public std::enable_shared_from_this<IdentifyPermits> {
+ public:
+  /// [the executor's thread, which calls back there too] Asks Discord for its limits; nullopt: no answer.
+  using Ask = std::function<void(std::function<void(std::optional<IdentifyLimits>)>)>;
+
+  /// `known`: just heard from Discord.
+  IdentifyPermits(boost::asio::any_io_executor, IdentifyOptions, Ask, const IdentifyLimits& known);
+
+  /// [the executor's thread] Calls `go` there once the shard may.
+  void ask(std::uint32_t shard, IdentifyQueue::Go go);
+  /// [the executor's thread] Nobody is called any more.
+  void stop();
+
+  // ---- [any thread] ----
+  struct Stats {
+    std::uint32_t total = 0, remaining = 0, max_concurrency = 1;
+    std::size_t waiting = 0;       // shards
+    bool exhausted = false;        // nobody may before the day is over
+    std::int64_t resets_in_s = 0;  // 0: the budget is full
+  };
+  Stats stats() const;
+
+ private:
+  void look();
+  void refresh();
+  void publish(IdentifyQueue::Time now);
+
+  const IdentifyOptions options_;
+  const Ask ask_discord_;
+  IdentifyQueue queue_;
+  boost::asio::steady_timer timer_;
+  IdentifyQueue::Time heard_at_;
+  bool asking_ = false, said_ = false, looking_ = false, stopped_ = false;
+  mutable std::mutex mutex_;
+  Stats stats_;
+  IdentifyQueue::Time resets_at_{};
+};
+
+}  // namespace trellis::host
