@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
     options.token = token;
     options.gateway_url = (tls ? "wss://localhost:" : "ws://127.0.0.1:") + port;
     options.ca_file = ca;
-    options.zlib_stream = zlib;
+    options.compression = zlib ? Compression::Zlib : Compression::None;
     boost::asio::io_context io(1);
     Shard shard(io.get_executor(), options, journal, cache, filter, {});
     shard.start();

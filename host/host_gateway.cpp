@@ -30,6 +30,16 @@ IdentifyLimits limits_of(const GatewayInfo& info) {
           .resets_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(info.session_reset_after_ms)};
 }
 
+/// A zstd context takes about 0.7 MiB, one of zlib 40 KiB; zstd costs less time.
+constexpr std::uint32_t kShardsForZlib = 50;
+
+Compression compression_of(std::string_view word, std::uint32_t shards) {
+  if (word == "auto") return shards < kShardsForZlib ? Compression::Zstd : Compression::Zlib;
+  for (const Compression compression : {Compression::Zlib, Compression::Zstd})
+    if (word == name_of(compression)) return compression;
+  return Compression::None;
+}
+
 std::uint64_t default_budget(const std::filesystem::path& folder) {
   std::error_code error;
   const auto space = std::filesystem::space(folder, error);
@@ -141,9 +151,9 @@ void Host::Impl::open_identify_permits(std::uint32_t shards) {
   identify_permits = std::make_shared<IdentifyPermits>(io.get_executor(), options, ask, limits_of(*gateway));
 }
 
-/// One stream: its journal, what the cache knew of it, the plugins' places in it, and its shard, which does not run
-/// yet.
-void Host::Impl::open_line(Stream stream, std::uint64_t budget, std::uint64_t max_lag) {
+/// One stream, of that many of this host: its journal, what the cache knew of it, the plugins' places in it, and its
+/// shard, which does not run yet.
+void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag) {
   const auto cuts =
       metrics.family(Metrics::Kind::Counter, "trellis_plugin_cut_loose_total",
                      "How often a plugin was so far behind that the journal was not kept for it.", {"plugin"});
@@ -174,7 +184,8 @@ void Host::Impl::open_line(Stream stream, std::uint64_t budget, std::uint64_t ma
   shard.begin_anew = begin_anew || command_line.reidentify;
   shard.gateway_url = gateway->url;
   shard.ca_file = config.discord.ca_file.string();
-  shard.zlib_stream = config.discord.compress == "zlib-stream";
+  shard.compression = compression_of(config.discord.compress, shards);
+  shard.max_payload = config.discord.max_payload;
   shard.identify_permit = [permits = identify_permits, id = stream.id](std::function<bool()> go) {
     permits->ask(id, std::move(go));
   };
@@ -220,7 +231,7 @@ bool Host::Impl::connect_gateway() {
   std::filesystem::create_directories(state->cache());
   open_identify_permits(shards.size());
   for (std::uint32_t id = shards.first; id <= shards.last; ++id)
-    open_line({id, shards.count}, budget / shards.size(), max_lag / shards.size());
+    open_line({id, shards.count}, shards.size(), budget / shards.size(), max_lag / shards.size());
   scheduler->look_again();  // a snapshot may have made the cache whole
   say_which_intents_are_missing();
   std::lock_guard lock(lines_mutex);

@@ -57,7 +57,7 @@ struct Host::Impl {
   bool connect_gateway();  // false: stopped meanwhile
   bool ask_for_gateway();  // the same
   void open_identify_permits(std::uint32_t shards);
-  void open_line(Stream, std::uint64_t budget, std::uint64_t max_lag);
+  void open_line(Stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag);
   bool go_on_from_store(Journal&);
   void say_which_intents_are_missing() const;
   std::string begin_anew();

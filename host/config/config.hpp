@@ -29,7 +29,8 @@ struct Config {
     std::string token;       // from DISCORD_TOKEN or token_file; never printed; empty when neither is there
     std::string token_from;  // "DISCORD_TOKEN", ".env:3: DISCORD_TOKEN", "discord.token_file: ..."; for messages
     std::filesystem::path token_file, ca_file;
-    std::string compress = "zlib-stream";  // or "none"
+    std::string compress = "auto";  // "zstd-stream", "zlib-stream", "none"
+    std::uint64_t max_payload = 64ull << 20;
     ShardRange shards;
     std::optional<std::uint32_t> identify_reserve;  // none: its shards and 10
   } discord;

@@ -16,18 +16,18 @@ using namespace std::chrono_literals;
 std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
 
 /// A number in [low, high] bytes; `automatic` also takes "auto" as 0.
-Key size(const char* name, std::uint64_t Config::JournalOptions::* member, std::uint64_t low, std::uint64_t high,
+Key size(const char* name, std::function<std::uint64_t&(Config&)> member, std::uint64_t low, std::uint64_t high,
          const char* help, bool automatic = false) {
   const auto range = fmt::format("from {} to {}", show_size(low), show_size(high));
-  const auto value = Config().journal.*member;
+  Config defaults;
   return {.name = name,
-          .default_value = automatic ? "auto" : show_size(value),
+          .default_value = automatic ? "auto" : show_size(member(defaults)),
           .help = help,
           .expected = fmt::format("a size like \"64 MiB\", {}{}", range, automatic ? ", or \"auto\"" : ""),
           .set = [=](Config& config, std::string_view text, const auto&) -> std::string {
             const auto bytes = automatic && text == "auto" ? std::optional<std::uint64_t>(0) : parse_size(text);
             if (!bytes || ((*bytes < low || *bytes > high) && !(automatic && *bytes == 0))) return kExpected;
-            config.journal.*member = *bytes;
+            member(config) = *bytes;
             return "";
           },
           .number = true};
@@ -136,8 +136,13 @@ std::vector<Key> make_keys() {
       "discord.ca_file", [](Config& c) -> auto& { return c.discord.ca_file; }, "a file",
       "Certificates to trust (PEM). Empty: those of the system."));
   all.push_back(choice(
-      "discord.compress", [](Config& c) -> auto& { return c.discord.compress; }, {"zlib-stream", "none"},
-      "How the gateway's traffic is compressed."));
+      "discord.compress", [](Config& c) -> auto& { return c.discord.compress; },
+      {"auto", "zstd-stream", "zlib-stream", "none"},
+      "How the gateway's traffic is compressed. \"auto\": zstd-stream, and with 50 shards or more zlib-stream, which "
+      "takes less memory for each."));
+  all.push_back(size(
+      "discord.max_payload", [](Config& c) -> auto& { return c.discord.max_payload; }, 1ull << 20, 1ull << 30,
+      "The largest payload that is taken from the gateway, decompressed; one that is larger ends the connection."));
   all.push_back({"discord.shards", "auto",
                  "How many gateway connections; \"auto\" asks Discord. \"0-3/16\": of 16, this host has 0 to 3.",
                  fmt::format("\"auto\", a number from 1 to {}, or a part of them like \"0-3/16\"", kShardsMax),
@@ -153,19 +158,21 @@ std::vector<Key> make_keys() {
   all.push_back(path(
       "state.dir", [](Config& c) -> auto& { return c.state.dir; }, "a folder",
       "A folder of this host's own: journal, sessions, snapshots, the socket of `trellis ctl`.", true));
-  using J = Config::JournalOptions;
-  all.push_back(size("journal.segment", &J::segment, 1ull << 20, 2ull << 30,
-                     "The size of one file of the journal; it is allocated beforehand."));
   all.push_back(size(
-      "journal.budget", &J::budget, 4ull << 20, 64ull << 40,
+      "journal.segment", [](Config& c) -> auto& { return c.journal.segment; }, 1ull << 20, 2ull << 30,
+      "The size of one file of the journal; it is allocated beforehand."));
+  all.push_back(size(
+      "journal.budget", [](Config& c) -> auto& { return c.journal.budget; }, 4ull << 20, 64ull << 40,
       "How much disk the journals may take. \"auto\": 8 GiB, or a quarter of the free disk if that is less.", true));
-  all.push_back(size("journal.max_lag", &J::max_lag, 1ull << 20, 64ull << 40,
-                     "How far a plugin may be behind while another one is not: beyond it, the journal is not kept for "
-                     "it any more, and "
-                     "it is told what it missed. \"auto\": half of journal.budget.",
-                     true));
-  all.push_back(size("journal.reserve", &J::reserve, 0, 64ull << 40,
-                     "Free disk that the journals leave to everything else; below it, reading from Discord pauses."));
+  all.push_back(size(
+      "journal.max_lag", [](Config& c) -> auto& { return c.journal.max_lag; }, 1ull << 20, 64ull << 40,
+      "How far a plugin may be behind while another one is not: beyond it, the journal is not kept for "
+      "it any more, and "
+      "it is told what it missed. \"auto\": half of journal.budget.",
+      true));
+  all.push_back(size(
+      "journal.reserve", [](Config& c) -> auto& { return c.journal.reserve; }, 0, 64ull << 40,
+      "Free disk that the journals leave to everything else; below it, reading from Discord pauses."));
   all.push_back(duration(
       "journal.keep", [](Config& c) -> auto& { return c.journal.keep; }, 0s, 30 * 24h,
       "How long events are kept in the journal after every plugin has committed them."));

@@ -96,7 +96,7 @@ asio::awaitable<void> Shard::Impl::connection() {
   beat_answered = true;
   budget = {};
   reader.reset();
-  inflate.reset();
+  if (decompressor) decompressor->reset();
   set_state(ShardState::Connecting);
   const bool use_resume_url = collector.session() && !resume_url.empty();
   std::string early, trouble;
@@ -104,7 +104,7 @@ asio::awaitable<void> Shard::Impl::connection() {
   arm_deadline(options.times.connect, "the connection");
   GatewayUrl url;
   try {
-    url = GatewayUrl::parse(use_resume_url ? resume_url : options.gateway_url, options.zlib_stream);
+    url = GatewayUrl::parse(use_resume_url ? resume_url : options.gateway_url, options.compression);
     co_await wire->open(url, user_agent(), early);
     connected = true;
   } catch (const std::exception& error) {

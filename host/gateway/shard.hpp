@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cache/cache.hpp"
+#include "gateway/decompressor.hpp"
 #include "journal/event_types.hpp"
 #include "journal/journal.hpp"
 
@@ -44,7 +45,8 @@ struct ShardOptions {
   bool begin_anew = false;  // a session that could be resumed is not
   std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://
   std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
-  bool zlib_stream = true;
+  Compression compression = Compression::Zlib;
+  std::size_t max_payload = kPayloadCeiling;  // as it comes, and decompressed
   ShardTimes times;
   /// [the shard's thread] Calls back there when this shard may IDENTIFY, which it does before it returns true; false:
   /// it does not need to any more. Empty: at once.

@@ -46,16 +46,18 @@ void Shard::Impl::take_frames() {
 }
 
 void Shard::Impl::take_message() {
-  if (!options.zlib_stream || !reader.binary()) return take_payload(reader.payload());
-  switch (inflate.feed(reader.payload())) {
-    case ZlibStream::Result::More:
+  if (!decompressor || !reader.binary()) return take_payload(reader.payload());
+  switch (decompressor->feed(reader.payload())) {
+    case Decompressor::Result::More:
       return;
-    case ZlibStream::Result::Payload:
-      return take_payload(inflate.payload());
-    case ZlibStream::Result::Bad:
-      return end({End::Garbage, 0, "the gateway sent what zlib cannot decompress"});
-    case ZlibStream::Result::TooLarge:
-      return end({End::Garbage, 0, "the gateway sent a payload beyond the size ceiling of 64 MiB"});
+    case Decompressor::Result::Payload:
+      return take_payload(decompressor->payload());
+    case Decompressor::Result::Bad:
+      return end({End::Garbage, 0, fmt::format("the gateway sent what is no {}", name_of(options.compression))});
+    case Decompressor::Result::TooLarge:
+      return end(
+          {End::Garbage, 0,
+           fmt::format("the gateway sent a payload of more than {} bytes (discord.max_payload)", options.max_payload)});
   }
 }
 
@@ -219,7 +221,7 @@ void Shard::Impl::beat_due() {
   if (!waiting_for_room) {
     collector.note_skipped();
     reader.trim();
-    inflate.trim();
+    if (decompressor) decompressor->trim();
     collector.trim();
     // If this fails, the next round finds the batch and waits for room.
     if (journal.batched() > 0 && journal.flush()) wire->interrupt();

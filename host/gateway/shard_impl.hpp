@@ -10,7 +10,6 @@
 #include "gateway/shard.hpp"
 #include "gateway/websocket_reader.hpp"
 #include "gateway/wire.hpp"
-#include "gateway/zlib_stream.hpp"
 
 namespace trellis::host {
 
@@ -51,6 +50,8 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
         hooks(std::move(h)),
         who("shard " + std::to_string(options.stream.id)),
         collector(options.stream, journal, cache, filter, hooks, who),
+        reader(kReceiveBytes, options.max_payload),
+        decompressor(make_decompressor(options.compression, options.max_payload)),
         tls(std::make_shared<TlsContext>(options.ca_file)),
         pause_timer(ex),
         deadline(ex),
@@ -59,7 +60,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
         stop_timer(ex),
         guild_timer(ex),
         random(std::random_device{}()) {
-    GatewayUrl::parse(options.gateway_url, options.zlib_stream);
+    GatewayUrl::parse(options.gateway_url, options.compression);
     if (options.begin_anew) collector.drop_session();
     if (collector.session()) resume_url = collector.session()->resume_url;
   }
@@ -112,7 +113,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   std::string who;
   Collector collector;
   WebsocketReader reader;
-  ZlibStream inflate;
+  std::unique_ptr<Decompressor> decompressor;  // null: not compressed
   std::shared_ptr<TlsContext> tls;
   std::shared_ptr<Wire> wire;
   asio::steady_timer pause_timer, deadline, beat_timer, identify_timer, stop_timer, guild_timer;

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/decompressor.hpp"
+
 namespace trellis::host {
 
 struct GatewayUrl {
@@ -11,7 +13,7 @@ struct GatewayUrl {
 
   /// From "wss://gateway.discord.gg" or a resume URL; version, encoding and compression are added. Throws
   /// std::invalid_argument with a sentence.
-  static GatewayUrl parse(std::string_view url, bool zlib_stream);
+  static GatewayUrl parse(std::string_view url, Compression);
 };
 
 }  // namespace trellis::host

@@ -1,5 +1,8 @@
 #include "gateway/websocket_reader.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstring>
 
 namespace trellis::host {
@@ -50,16 +53,16 @@ std::span<char> WebsocketReader::space() {
     end_ -= begin_;
     begin_ = 0;
   }
-  if (wanted_ > capacity_) {  // one frame is larger than the buffer
-    buffer_.resize(wanted_ + kMessagePadding);
-    capacity_ = wanted_;
+  if (wanted_ > capacity_ && end_ == capacity_) {  // one frame is larger than the buffer
+    capacity_ = std::min(wanted_, 2 * capacity_);
+    buffer_.resize(capacity_ + kMessagePadding);
   }
   return {buffer_.data() + end_, capacity_ - end_};
 }
 
-WebsocketReader::Event WebsocketReader::fail(const char* text) {
+WebsocketReader::Event WebsocketReader::fail(std::string text) {
   failed_ = true;
-  error_ = text;
+  error_ = std::move(text);
   return Event::Error;
 }
 
@@ -94,7 +97,7 @@ WebsocketReader::Event WebsocketReader::next() {
       if (opcode == 0 && !in_fragments_) return fail("a continuation without a beginning");
       if (opcode != 0 && in_fragments_) return fail("a new message inside a fragmented one");
       if (length > ceiling_ || assembled_ + length > ceiling_)
-        return fail("a message beyond the size ceiling of 64 MiB");
+        return fail(fmt::format("a message of more than {} bytes (discord.max_payload)", ceiling_));
     }
     wanted_ = header + length;
     if (have < wanted_) return Event::NeedMore;

@@ -16,6 +16,8 @@ namespace trellis::host {
 /// Bytes behind every message that may be read (not: that are zero). What simdjson wants.
 inline constexpr std::size_t kMessagePadding = 64;
 
+inline constexpr std::size_t kReceiveBytes = 256 << 10;
+
 class WebsocketReader {
  public:
   enum class Event {
@@ -27,10 +29,10 @@ class WebsocketReader {
     Error,  // error(): not WebSocket; the connection cannot be read on
   };
 
-  explicit WebsocketReader(std::size_t buffer_bytes = 256 << 10, std::size_t message_ceiling = 64 << 20);
+  explicit WebsocketReader(std::size_t buffer_bytes = kReceiveBytes, std::size_t message_ceiling = 64 << 20);
 
   /// Room behind what was received; never empty. Moves what is left of the last round to the front, and grows the
-  /// buffer for a frame that is larger. Views given out before are void.
+  /// buffer for a frame that is larger, as its bytes come. Views given out before are void.
   std::span<char> space();
   /// True when the buffer has no room left without growing: time to call next().
   bool full() const { return end_ == capacity_; }
@@ -51,7 +53,7 @@ class WebsocketReader {
   void trim();
 
  private:
-  Event fail(const char* text);
+  Event fail(std::string text);
 
   std::size_t base_bytes_, ceiling_;
   std::vector<char> buffer_;

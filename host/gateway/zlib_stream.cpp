@@ -4,14 +4,7 @@
 
 #include <new>
 
-#include "gateway/websocket_reader.hpp"
-
 namespace trellis::host {
-namespace {
-
-constexpr std::size_t kBaseBytes = 128 << 10;
-
-}  // namespace
 
 struct ZlibStream::Context {
   z_stream z{};
@@ -21,14 +14,13 @@ struct ZlibStream::Context {
   ~Context() { inflateEnd(&z); }
 };
 
-ZlibStream::ZlibStream(std::size_t payload_ceiling)
-    : context_(std::make_unique<Context>()), ceiling_(payload_ceiling), out_(kBaseBytes + kMessagePadding) {}
+ZlibStream::ZlibStream(std::size_t payload_ceiling) : context_(std::make_unique<Context>()), out_(payload_ceiling) {}
 
 ZlibStream::~ZlibStream() = default;
 
 void ZlibStream::reset() {
   inflateReset(&context_->z);
-  size_ = 0;
+  out_.clear();
   suffix_ = ~0u;
   complete_ = true;
   failed_ = false;
@@ -36,16 +28,13 @@ void ZlibStream::reset() {
 }
 
 void ZlibStream::trim() {
-  if (out_.size() > 4 * kBaseBytes && complete_) {
-    std::vector<char>(kBaseBytes + kMessagePadding).swap(out_);
-    size_ = 0;
-  }
+  if (complete_) out_.trim();
 }
 
 ZlibStream::Result ZlibStream::feed(std::string_view message) {
   if (failed_) return Result::Bad;
   if (complete_) {
-    size_ = 0;
+    out_.clear();
     suffix_ = ~0u;
     complete_ = false;
   }
@@ -55,18 +44,16 @@ ZlibStream::Result ZlibStream::feed(std::string_view message) {
   // The loop goes round again after filling the buffer exactly: zlib may hold more output than there was room for.
   bool filled = false;
   while (z.avail_in > 0 || filled) {
-    if (size_ + kMessagePadding >= out_.size()) {
-      if (out_.size() > ceiling_) {
-        failed_ = true;
-        return Result::TooLarge;
-      }
-      out_.resize(out_.size() * 2);
-    }
-    const std::size_t room = out_.size() - kMessagePadding - size_;
-    z.next_out = reinterpret_cast<Bytef*>(out_.data() + size_);
-    z.avail_out = static_cast<uInt>(room);
+    const std::size_t room = out_.grow();
+    char beyond = 0;  // at the ceiling: whether there is more
+    z.next_out = reinterpret_cast<Bytef*>(room > 0 ? out_.room() : &beyond);
+    z.avail_out = static_cast<uInt>(room > 0 ? room : 1);
     const int status = inflate(&z, Z_SYNC_FLUSH);
-    size_ += room - z.avail_out;
+    if (room == 0 && z.avail_out == 0) {
+      failed_ = true;
+      return Result::TooLarge;
+    }
+    if (room > 0) out_.filled(room - z.avail_out);
     filled = z.avail_out == 0;
     if (status == Z_BUF_ERROR && z.avail_in == 0) break;  // nothing more to give
     if (status != Z_OK) {  // Z_STREAM_END too: the stream lasts as long as the connection

@@ -29,6 +29,8 @@ TEST_F(Settings, DefaultsWithoutAFile) {
   EXPECT_EQ(c.source, "");
   EXPECT_EQ(c.discord.api, "https://discord.com/api/v10");
   EXPECT_EQ(c.discord.token, "");
+  EXPECT_EQ(c.discord.compress, "auto");
+  EXPECT_EQ(c.discord.max_payload, 64u << 20);
   EXPECT_TRUE(c.discord.shards.automatic());
   EXPECT_FALSE(c.discord.identify_reserve);
   EXPECT_EQ(c.store.url, "sqlite:state/store");
@@ -48,6 +50,7 @@ TEST_F(Settings, EveryKeyIsRead) {
 api = "http://127.0.0.1:8080/api/v10/"
 ca_file = "certs/ca.pem"
 compress = "none"
+max_payload = "16 MiB"
 shards = 4
 identify_reserve = 20
 [store]
@@ -75,6 +78,7 @@ file = "logs/trellis.log"
   EXPECT_EQ(c.discord.api, "http://127.0.0.1:8080/api/v10");
   EXPECT_EQ(c.discord.ca_file, "certs/ca.pem");
   EXPECT_EQ(c.discord.compress, "none");
+  EXPECT_EQ(c.discord.max_payload, 16u << 20);
   EXPECT_EQ(c.discord.shards, (ShardRange{0, 3, 4}));
   EXPECT_EQ(c.discord.identify_reserve, 20u);
   EXPECT_EQ(c.store.url, "postgresql://bot:hunter2@db/trellis");

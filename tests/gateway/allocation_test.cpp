@@ -1,7 +1,7 @@
-// An event costs no allocation once buffers have their size: frame, inflate, envelope, hot fields, journal, cache.
+// An event costs no allocation once buffers have their size: frame, decompression, envelope, hot fields, journal,
+// cache.
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -11,9 +11,10 @@
 #include "cache/cache.hpp"
 #include "fake_gateway.hpp"
 #include "gateway/collector.hpp"
+#include "gateway/decompressor.hpp"
 #include "gateway/websocket_reader.hpp"
-#include "gateway/zlib_stream.hpp"
 #include "journal/event_types.hpp"
+#include "packers.hpp"
 
 namespace {
 std::atomic<std::uint64_t> allocations{0};
@@ -48,32 +49,25 @@ std::string event(std::uint64_t seq) {
                             R"(","channel_id":"20","author":{"username":"u","id":"30"},"guild_id":"10"})");
 }
 
-std::string deflated(z_stream& z, const std::string& text) {
-  std::string out(text.size() + 256, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  z.avail_in = static_cast<uInt>(text.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_SYNC_FLUSH);
-  out.resize(out.size() - z.avail_out);
-  return out;
-}
+class Allocations : public testing::TestWithParam<Compression> {};
 
-TEST(Allocations, NoneForAnEvent) {
+INSTANTIATE_TEST_SUITE_P(With, Allocations, testing::Values(Compression::Zlib, Compression::Zstd),
+                         [](const auto& info) { return info.param == Compression::Zlib ? "Zlib" : "Zstd"; });
+
+TEST_P(Allocations, NoneForAnEvent) {
   constexpr std::uint64_t kWarmUp = 5'000, kMeasured = 20'000;
   std::string folder = (std::filesystem::temp_directory_path() / "trellis-XXXXXX").string();
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   {
     // The wire's bytes beforehand, so that only the reading side is measured.
-    z_stream z{};
-    deflateInit(&z, Z_DEFAULT_COMPRESSION);
-    std::string wire = test::server_frame(0x82, deflated(z, test::envelope("READY", 1, R"({"session_id":"abc"})")));
+    const auto packer = test::make_packer(GetParam());
+    test::Packer& pack = *packer;
+    std::string wire = test::server_frame(0x82, pack(test::envelope("READY", 1, R"({"session_id":"abc"})")));
     std::size_t measured_from = 0;
     for (std::uint64_t seq = 2; seq < kWarmUp + kMeasured; ++seq) {
       if (seq == kWarmUp) measured_from = wire.size();
-      wire += test::server_frame(0x82, deflated(z, event(seq)));
+      wire += test::server_frame(0x82, pack(event(seq)));
     }
-    deflateEnd(&z);
 
     Journal journal({.folder = std::filesystem::path(folder) / "journal"}, Stream{});
     Cache cache;
@@ -82,7 +76,7 @@ TEST(Allocations, NoneForAnEvent) {
     const Shard::Hooks hooks;
     Collector collector({}, journal, cache, filter, hooks, "test");
     WebsocketReader reader;
-    ZlibStream inflate;
+    const auto decompressor = make_decompressor(GetParam());
     std::uint64_t allocations_before = 0;
     for (std::size_t at = 0; at < wire.size();) {
       if (at >= measured_from && allocations_before == 0) allocations_before = allocations;
@@ -93,8 +87,8 @@ TEST(Allocations, NoneForAnEvent) {
       reader.filled(n);
       for (auto next = reader.next(); next != WebsocketReader::Event::NeedMore; next = reader.next()) {
         ASSERT_EQ(next, WebsocketReader::Event::Message);
-        ASSERT_EQ(inflate.feed(reader.payload()), ZlibStream::Result::Payload);
-        ASSERT_NE(collector.take(inflate.payload(), 1).kind, Collector::Kind::Broken);
+        ASSERT_EQ(decompressor->feed(reader.payload()), Decompressor::Result::Payload);
+        ASSERT_NE(collector.take(decompressor->payload(), 1).kind, Collector::Kind::Broken);
       }
       ASSERT_FALSE(journal.flush());
     }

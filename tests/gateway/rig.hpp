@@ -99,7 +99,7 @@ class Rig {
     options.token = "the-token";
     filter.intents = 1u << 9 | 1;
     options.gateway_url = url;
-    options.zlib_stream = false;
+    options.compression = Compression::None;
     options.times.backoff = std::chrono::milliseconds(5);
     options.times.backoff_ceiling = std::chrono::milliseconds(50);
     options.times.invalid_session_min = options.times.invalid_session_max = std::chrono::milliseconds(10);

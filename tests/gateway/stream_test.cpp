@@ -1,6 +1,4 @@
-// What comes over the wire: frames, compression, envelopes, garbage, and a journal that is full.
-#include <zlib.h>
-
+// What comes over the wire: frames, envelopes, garbage, and a journal that is full.
 #include <fstream>
 
 #include "rig.hpp"
@@ -9,26 +7,6 @@ namespace trellis::test {
 namespace {
 
 namespace json = boost::json;
-
-// Discord's side of zlib-stream.
-class Deflater {
- public:
-  Deflater() { deflateInit(&z_, Z_DEFAULT_COMPRESSION); }
-  ~Deflater() { deflateEnd(&z_); }
-  std::string operator()(std::string_view text) {
-    std::string out(text.size() + 1024, '\0');
-    z_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    z_.avail_in = static_cast<uInt>(text.size());
-    z_.next_out = reinterpret_cast<Bytef*>(out.data());
-    z_.avail_out = static_cast<uInt>(out.size());
-    deflate(&z_, Z_SYNC_FLUSH);
-    out.resize(out.size() - z_.avail_out);
-    return out;
-  }
-
- private:
-  z_stream z_{};
-};
 
 constexpr std::string_view kHello = R"({"t":null,"s":null,"op":10,"d":{"heartbeat_interval":45000}})";
 constexpr std::string_view kReady = R"({"session_id":"abc","resume_gateway_url":""})";
@@ -245,105 +223,6 @@ TEST(Stream, InteractionsAreOnlyNoted) {
   EXPECT_EQ(kept.record.id, 77u);
   EXPECT_EQ(kept.record.guild, 10u);
   EXPECT_EQ(kept.record.user, 30u);
-}
-
-// ---- compression ----
-
-TEST(Zlib, MessagesCutAtEveryByte) {
-  FakeGateway gateway;
-  const std::string text = envelope("MESSAGE_CREATE", 0, message(1));
-  const std::size_t cuts = Deflater()(text).size() + 8;
-  std::atomic<int> sent = 0;
-  gateway.then([&](Link& link) {
-    EXPECT_EQ(link.target(), "/?v=10&encoding=json&compress=zlib-stream");
-    Deflater deflate;
-    link.send_binary(deflate(kHello));
-    link.read();
-    link.send_binary(deflate(envelope("READY", 1, kReady)));
-    std::uint64_t seq = 1;
-    for (std::size_t cut = 0; cut <= cuts; ++cut) {
-      ++seq;
-      const std::string packed = deflate(envelope("MESSAGE_CREATE", seq, message(seq)));
-      const std::size_t at = std::min(cut, packed.size());
-      // One payload as two messages; every other time as two fragments of one message too.
-      if (at > 0 && at < packed.size()) {
-        link.send_raw(server_frame(0x82, packed.substr(0, at)));
-        link.send_raw(server_frame(0x82, packed.substr(at)));
-        ++seq;
-        const std::string again = deflate(envelope("MESSAGE_CREATE", seq, message(seq)));
-        link.send_raw(server_frame(0x02, again.substr(0, at % again.size())));
-        link.send_raw(server_frame(0x80, again.substr(at % again.size())));
-      } else {
-        link.send_binary(packed);
-      }
-    }
-    sent = static_cast<int>(seq - 1);
-    link.read_close();
-  });
-  Rig rig(gateway);
-  rig.options.zlib_stream = true;
-  rig.start();
-  ASSERT_TRUE(wait_until([&] {
-    return sent > 0 && dispatches(*rig.journal, "MESSAGE_CREATE").size() == static_cast<std::size_t>(sent);
-  })) << gateway.trouble();
-  std::uint64_t id = 2;
-  for (const auto& kept : dispatches(*rig.journal, "MESSAGE_CREATE")) {
-    EXPECT_EQ(kept.data, message(id));
-    ++id;
-  }
-  EXPECT_EQ(rig.shard->stats().reconnects, 0u);
-}
-
-TEST(Zlib, LargePayloadsAndAFreshContextPerConnection) {
-  FakeGateway gateway;
-  std::string large = message(1, R"(,"big":")" + std::string(5 << 20, 'x') + '"');
-  for (std::size_t i = 0; i < large.size() - 300; i += 997) large[i + 200] = static_cast<char>('a' + i % 26);
-  const std::string payload = message(1, R"(,"big":")" + large.substr(100, 5 << 20) + '"');
-  gateway.then([&](Link& link) {
-    Deflater deflate;
-    link.send_binary(deflate(kHello));
-    link.read();
-    link.send_binary(deflate(envelope("READY", 1, kReady)));
-    link.send_binary(deflate(envelope("MESSAGE_CREATE", 2, payload)));
-    link.send_binary(deflate(envelope("MESSAGE_CREATE", 3, message(2))).substr(0, 20));
-    link.drop();
-  });
-  gateway.then([&](Link& link) {
-    Deflater deflate;
-    link.send_binary(deflate(kHello));
-    EXPECT_EQ(link.read().at("d").at("seq"), 2);
-    link.send_binary(deflate(envelope("MESSAGE_CREATE", 3, message(2))));
-    link.send_binary(deflate(envelope("RESUMED", 4, "{}")));
-    link.read_close();
-  });
-  Rig rig(gateway);
-  rig.options.zlib_stream = true;
-  rig.start();
-  ASSERT_TRUE(arrives(rig, 2)) << gateway.trouble();
-  EXPECT_EQ(dispatches(*rig.journal, "MESSAGE_CREATE")[0].data, payload);
-}
-
-TEST(Zlib, ABrokenStreamIsResumed) {
-  FakeGateway gateway;
-  gateway.then([&](Link& link) {
-    Deflater deflate;
-    link.send_binary(deflate(kHello));
-    link.read();
-    link.send_binary(deflate(envelope("READY", 1, kReady)));
-    link.send_binary(std::string("this is not deflated \x00\x00\xff\xff", 25));
-    link.read_close();
-  });
-  gateway.then([&](Link& link) {
-    Deflater deflate;
-    link.send_binary(deflate(kHello));
-    EXPECT_EQ(link.read().at("op"), 6);
-    link.send_binary(deflate(envelope("RESUMED", 2, "{}")));
-    link.read_close();
-  });
-  Rig rig(gateway);
-  rig.options.zlib_stream = true;
-  rig.start();
-  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
 }
 
 // ---- TLS ----

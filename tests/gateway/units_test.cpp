@@ -224,18 +224,19 @@ TEST(SendBudget, KeepsPlacesForHeartbeats) {
 }
 
 TEST(Url, Parts) {
-  const auto url = GatewayUrl::parse("wss://gateway-us-east1-b.discord.gg", true);
+  const auto url = GatewayUrl::parse("wss://gateway-us-east1-b.discord.gg", Compression::Zlib);
   EXPECT_TRUE(url.tls);
   EXPECT_EQ(url.host, "gateway-us-east1-b.discord.gg");
   EXPECT_EQ(url.port, "443");
   EXPECT_EQ(url.target, "/?v=10&encoding=json&compress=zlib-stream");
-  const auto plain = GatewayUrl::parse("ws://[::1]:9000/gw?v=6", false);
+  const auto plain = GatewayUrl::parse("ws://[::1]:9000/gw?v=6", Compression::None);
   EXPECT_FALSE(plain.tls);
   EXPECT_EQ(plain.host, "::1");
   EXPECT_EQ(plain.port, "9000");
   EXPECT_EQ(plain.target, "/gw?v=10&encoding=json");
-  EXPECT_THROW(GatewayUrl::parse("https://discord.com", false), std::invalid_argument);
-  EXPECT_THROW(GatewayUrl::parse("discord", false), std::invalid_argument);
+  EXPECT_EQ(GatewayUrl::parse("wss://a", Compression::Zstd).target, "/?v=10&encoding=json&compress=zstd-stream");
+  EXPECT_THROW(GatewayUrl::parse("https://discord.com", Compression::None), std::invalid_argument);
+  EXPECT_THROW(GatewayUrl::parse("discord", Compression::None), std::invalid_argument);
 }
 
 }  // namespace
