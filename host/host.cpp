@@ -22,6 +22,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// For telling people that their command was interrupted.
+constexpr std::chrono::seconds kLastAnswers{1};
 constexpr std::chrono::seconds kRenewEvery{5}, kSnapshotEvery{30}, kReleaseEvery{1};
 
 std::string host_name() {
@@ -119,11 +121,13 @@ void Host::Impl::start() {
   lanes.on_started = [this](Lane& lane) {
     scheduler->plugin_started(lane);
     outbox->plugin_started(lane.plugin(), lane.writer().status().owner);
+    interactions->plugin_started(lane);
   };
   lanes.on_job_changes = [this](Lane& lane, const std::vector<Unit::JobChange>& changes) {
     scheduler->runs_changed(lane, changes);
   };
   open_outbox();
+  open_interactions();
   watchdog = std::make_unique<Watchdog>(config.handler.soft_limit, config.handler.hard_limit);
   lanes.watchdog = watchdog.get();
   lanes.before_commit = [this] {
@@ -314,10 +318,13 @@ void Host::Impl::shut_down() {
     boost::asio::post(io, [&line, done] { line.shard->stop([done] { done->set_value(); }); });
   }
   for (auto& shard : closed) shard.wait_until(deadline);
+  // What people asked for may end; nothing new comes, because nothing is read any more.
+  if (interactions) interactions->drain(std::min(deadline, Clock::now() + config.reload.grace));
   bool clean = true;
   if (manager) manager->stop_all(deadline, clean);
   if (outbox && !outbox->stop(deadline))
     log_warn("host", "effects were still under way; the next start delivers them again, or shows them as perhaps done");
+  if (interactions) interactions->drain(std::min(deadline, Clock::now() + kLastAnswers));
   if (rest) rest->stop();
   if (disk_keeper.joinable()) disk_keeper.join();
   if (store_keeper.joinable()) store_keeper.join();
@@ -338,17 +345,20 @@ void Host::Impl::shut_down() {
   }
   writers.join();
   requests.join();
+  if (interactions) interactions->stop(true);
   rest.reset();
   {
     std::promise<void> gone;
     boost::asio::post(io, [&] {
       for (Line& line : lines) line.shard.reset();
+      application_timer.reset();
       gone.set_value();
     });
     gone.get_future().wait();
   }
   manager.reset();
   outbox.reset();
+  interactions.reset();
   scheduler.reset();
   {
     std::lock_guard lock(lines_mutex);

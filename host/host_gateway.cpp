@@ -198,6 +198,10 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   hooks.on_fatal = [this](int code, const std::string& text) {
     ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
   };
+  hooks.on_application = [this](std::string id) { rest->set_application(std::move(id)); };
+  hooks.on_interaction = [this](std::string_view data, std::int64_t received_us, bool behind) {
+    interactions->receive(data, received_us, behind);
+  };
   line.shard =
       std::make_unique<Shard>(io.get_executor(), std::move(shard), *line.journal, cache, filter, std::move(hooks));
   std::lock_guard lock(lines_mutex);
@@ -206,6 +210,7 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
 
 bool Host::Impl::connect_gateway() {
   if (!ask_for_gateway()) return false;
+  boost::asio::post(io, [this] { ask_for_application(); });
   ShardRange shards = config.discord.shards;
   if (shards.automatic()) shards = {0, gateway->shards - 1, gateway->shards};
   log_info("discord", "gateway found",

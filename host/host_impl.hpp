@@ -3,6 +3,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
 #include <map>
@@ -22,6 +23,7 @@
 #include "gateway/identify_permits.hpp"
 #include "gateway/shard.hpp"
 #include "host.hpp"
+#include "interactions/interactions.hpp"
 #include "journal/journal.hpp"
 #include "metrics/metrics.hpp"
 #include "outbox/discord_target.hpp"
@@ -61,6 +63,10 @@ struct Host::Impl {
   bool go_on_from_store(Journal&);
   void say_which_intents_are_missing() const;
   std::string begin_anew();
+
+  // host_interactions.cpp: what people ask of the bot
+  void open_interactions();
+  void ask_for_application();  // [io thread]
 
   // host_crash.cpp
   void note_last_crash();
@@ -110,6 +116,8 @@ struct Host::Impl {
   std::unique_ptr<RestClient> rest;
   std::unique_ptr<DiscordTarget> discord_target;
   std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<Interactions> interactions;
+  std::unique_ptr<boost::asio::steady_timer> application_timer;  // [io thread]
 
   std::unique_ptr<Watchdog> watchdog;
   LaneContext lanes{cache, false, {}, {}, {}, {}, {}, {}};

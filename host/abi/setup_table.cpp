@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "abi/tables.hpp"
+#include "interactions/forms.hpp"
 #include "journal/event_types.hpp"
 #include "lanes/json_nodes.hpp"
 
@@ -143,6 +144,15 @@ tl_id add(tl_host* host, const tl_entry* entry) {
     to.self = param.self;
     if (!good_name(to.name))
       complain(*instance, fmt::format("a parameter of {} \"{}\" has no name", kind_name(given.kind), name));
+  }
+  if (given.kind == TL_MODAL)
+    if (const std::string why = check_form(spec); !why.empty()) {
+      complain(*instance, why);
+      return 0;
+    }
+  if ((given.kind == TL_MODAL || given.kind == TL_COMPONENT) && name.find(':') != std::string::npos) {
+    complain(*instance, fmt::format("the name of {} \"{}\" must have no colon", kind_name(given.kind), name));
+    return 0;
   }
   instance->ledger.entries.push_back(std::move(spec));
   return instance->handle_of(instance->ledger.entries.size() - 1);

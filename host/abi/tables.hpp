@@ -37,7 +37,14 @@ T sized_copy(const T* given) {
 /// A Value of a plugin as one prints it: a log field, a label.
 std::string text_of(const tl_value&);
 
+/// Hands the baton back until the callback given to `begin` was called. What `begin` returns gives it up. Below 0: the
+/// request was cancelled, or what it had staged could not be committed; there is no answer then.
+tl_status wait_for_outside(Turn&, const std::function<std::function<void()>(std::function<void(OutsideAnswer)>)>& begin,
+                           OutsideAnswer& answer);
+
 /// What an operation says; its target and the outbox fill in the rest. False: see turn.error.
 bool read_operation(Turn&, const tl_operation&, OutboxRow&);
+/// What is said to whoever asked. False: see turn.error.
+bool read_said(Turn&, tl_str body, const tl_file*, std::uint64_t count, Said&);
 
 }  // namespace trellis::host

@@ -46,33 +46,16 @@ tl_status call_outside(Turn& turn, const tl_operation& given, tl_reply* out) {
                ? status
                : turn.fail(TL_UNAVAILABLE, fmt::format("this host does not talk to \"{}\" yet", operation.system));
   }
-  // The call may be given up before its answer comes.
-  struct Waiting {
-    std::mutex mutex;
-    std::optional<OutsideAnswer> answer;
-  };
-  const auto waiting = std::make_shared<Waiting>();
-  const auto answered = [&] {
-    std::lock_guard lock(waiting->mutex);
-    return waiting->answer.has_value();
-  };
   const std::int64_t until = deadline_of(turn, given);
-  const tl_status status = lane.yield(turn, false, [&]() -> tl_status {
-    if (until) operation.timeout_us = std::max<std::int64_t>(until - lane.context().now_us(), 1000);
-    const auto give_up =
-        lane.context().call_outside(operation, [waiting, weak = lane.weak_from_this()](OutsideAnswer answer) {
-          {
-            std::lock_guard lock(waiting->mutex);
-            waiting->answer = std::move(answer);
-          }
-          if (const auto alive = weak.lock()) alive->wake_waits();
-        });
-    if (lane.wait_until(turn, answered)) return TL_OK;
-    if (give_up) give_up();
-    return TL_CANCELLED;
-  });
+  OutsideAnswer answer;
+  const tl_status status = wait_for_outside(
+      turn,
+      [&](std::function<void(OutsideAnswer)> done) {
+        if (until) operation.timeout_us = std::max<std::int64_t>(until - lane.context().now_us(), 1000);
+        return lane.context().call_outside(operation, std::move(done));
+      },
+      answer);
   if (status < 0) return status;
-  OutsideAnswer answer = std::move(*waiting->answer);
   if (answer.status < 0) return turn.fail(answer.status, answer.error);
   give(std::move(answer.body), answer.http, out);
   return TL_OK;
@@ -139,6 +122,35 @@ tl_status outside(tl_turn id, void (*run)(void*), void* context) {
 }
 
 }  // namespace
+
+tl_status wait_for_outside(Turn& turn,
+                           const std::function<std::function<void()>(std::function<void(OutsideAnswer)>)>& begin,
+                           OutsideAnswer& answer) {
+  struct Waiting {  // it may be given up before its answer comes
+    std::mutex mutex;
+    std::optional<OutsideAnswer> answer;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  const auto answered = [&] {
+    std::lock_guard lock(waiting->mutex);
+    return waiting->answer.has_value();
+  };
+  Lane& lane = turn.lane;
+  const tl_status status = lane.yield(turn, false, [&]() -> tl_status {
+    const auto give_up = begin([waiting, weak = lane.weak_from_this()](OutsideAnswer came) {
+      {
+        std::lock_guard lock(waiting->mutex);
+        waiting->answer = std::move(came);
+      }
+      if (const auto alive = weak.lock()) alive->wake_waits();
+    });
+    if (lane.wait_until(turn, answered)) return TL_OK;
+    if (give_up) give_up();
+    return TL_CANCELLED;
+  });
+  if (status >= 0) answer = std::move(*waiting->answer);
+  return status;
+}
 
 const tl_wait_v1 kWaitTable = {sizeof(tl_wait_v1), 0, call, release, commit, sleep, outside};
 

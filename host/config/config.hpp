@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ struct Config {
     std::uint64_t max_payload = 64ull << 20;
     ShardRange shards;
     std::optional<std::uint32_t> identify_reserve;  // none: its shards and 10
+    std::set<std::uint64_t> owners;                 // empty: the application's
   } discord;
   struct StoreOptions {
     std::string url = "sqlite:state/store";  // not given: store/ in state.dir

@@ -107,6 +107,23 @@ std::string set_identify_reserve(Config& config, std::string_view text) {
   return "";
 }
 
+std::string set_owners(Config& config, std::string_view text) {
+  std::set<std::uint64_t> ids;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    std::string_view one = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), id);
+    if (error != std::errc() || end != one.data() + one.size() || id == 0) return kExpected;
+    ids.insert(id);
+  }
+  config.discord.owners = std::move(ids);
+  return "";
+}
+
 std::string set_store(Config& config, std::string_view text, const std::filesystem::path& base) {
   if (text.starts_with("sqlite:")) {
     auto folder = text.substr(7);
@@ -152,6 +169,11 @@ std::vector<Key> make_keys() {
                  "\"auto\": its shards and 10.",
                  "\"auto\" or a number from 0 to 100000",
                  [](Config& c, std::string_view text, const auto&) { return set_identify_reserve(c, text); }, true});
+  all.push_back({"discord.owners", "",
+                 "Who may use commands for owners: ids of users, separated by commas. Empty: the application's owner, "
+                 "or its team.",
+                 "ids of users, separated by commas",
+                 [](Config& c, std::string_view text, const auto&) { return set_owners(c, text); }});
   all.push_back({"store.url", d.store.url,
                  "Where rows go: a folder for SQLite files, or a PostgreSQL database. Not given: store/ in state.dir.",
                  "\"sqlite:FOLDER\" or \"postgresql://user@host/database\"", set_store});

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <limits>
+#include <utility>
 
 #include "gateway/intents.hpp"
 #include "journal/event_types.hpp"
@@ -130,7 +131,10 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
     return {kind};
   }
   filtered_in_a_row_ = 0;
-  if (interaction) return {kind};
+  if (interaction) {
+    if (hooks_.on_interaction) interactions_.push_back({std::string(envelope.data), now_us, behind_});
+    return {kind};
+  }
   cache_.apply(stream_, record);
   note_caught_up();
   return {kind};
@@ -146,6 +150,9 @@ void Collector::begin_session(std::string_view ready, std::int64_t now_us) {
   if (!error && parsed.is_object()) {
     session.session_id = text_of(parsed.get_object(), "session_id");
     session.resume_url = text_of(parsed.get_object(), "resume_gateway_url");
+    const auto* application = parsed.get_object().if_contains("application");
+    if (application && application->is_object() && hooks_.on_application)
+      hooks_.on_application(text_of(application->get_object(), "id"));
   }
   if (session.session_id.empty()) {
     log_warn(who_, "READY names no session_id: this session cannot be resumed");
@@ -162,6 +169,12 @@ void Collector::begin_session(std::string_view ready, std::int64_t now_us) {
   session_ = std::move(session);
   filter_written_.clear();
   note_filter();
+}
+
+void Collector::hand_out_interactions() {
+  if (interactions_.empty()) return;
+  for (const Pending& one : std::exchange(interactions_, {}))
+    hooks_.on_interaction(one.data, one.received_us, one.behind);
 }
 
 void Collector::note_skipped() {

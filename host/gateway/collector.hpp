@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cache/cache.hpp"
 #include "gateway/envelope.hpp"
@@ -58,6 +59,11 @@ class Collector {
   /// Latest s received in this session, filtered ones too: for heartbeats. 0: none.
   std::uint32_t last_seq() const { return last_seq_; }
 
+  /// What is read from now on may have waited long: it is replayed, or reading stood still.
+  void behind(bool so) { behind_ = so; }
+  /// Hands out the interactions that are in the log now. [after a flush]
+  void hand_out_interactions();
+
   /// When dispatches were filtered since the last record: leaves a Skip record, so that a RESUME starts behind them.
   void note_skipped();
   /// Writes down what is collected, when it changed since the last time.
@@ -87,6 +93,13 @@ class Collector {
   std::uint64_t identified_ = 0;
   std::uint32_t ready_type_, resumed_type_, interaction_type_;
   std::string filter_written_;
+  struct Pending {
+    std::string data;
+    std::int64_t received_us;
+    bool behind;
+  };
+  std::vector<Pending> interactions_;
+  bool behind_ = false;
   Counters counters_;
 };
 

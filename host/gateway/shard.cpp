@@ -152,9 +152,14 @@ asio::awaitable<void> Shard::Impl::read_on(std::string early) {
     }
     raise<std::uint64_t>(reads);
     take_frames();
-    if (journal.batched() > 0 && journal.flush()) co_await make_room();
+    if (journal.batched() > 0 && journal.flush()) {
+      co_await make_room();
+      collector.behind(true);
+    }
+    if (journal.batched() == 0) collector.hand_out_interactions();
     if (ended) break;
     if (got.status == Wire::Status::Empty) {
+      if (active) collector.behind(false);  // everything that waited is read
       full_rounds = 0;
       co_await wire->wait_readable();
     } else if (got.status != Wire::Status::Data) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "cache/cache.hpp"
 #include "gateway/decompressor.hpp"
@@ -70,6 +71,11 @@ class Shard {
     std::function<std::uint32_t()> last_epoch;
     /// The gateway said something final (4004, 4010–4014): text with the operator's remedy. The shard stays Fatal.
     std::function<void(int code, std::string text)> on_fatal;
+    /// The bot's application id, of READY.
+    std::function<void(std::string id)> on_application = {};
+    /// The "d" of an INTERACTION_CREATE that is in the log now, without its data. `behind`: it was replayed by a
+    /// RESUME, or reading stood still before it, so it may be old. Must not wait.
+    std::function<void(std::string_view data, std::int64_t received_us, bool behind)> on_interaction = {};
   };
 
   /// Throws std::runtime_error (ca_file) or std::invalid_argument (gateway_url) with a sentence. Everything referred to

@@ -128,6 +128,7 @@ void Shard::Impl::on_hello(milliseconds interval) {
 
 void Shard::Impl::resume() {
   asked_resume = true;
+  collector.behind(true);
   asked_from = journal.last();
   set_state(ShardState::Resuming);
   // After the shard's own start the log's last record counts; within a session nothing later than that can be known

@@ -31,6 +31,11 @@ const char* kind_name(std::uint32_t kind) {
   }
 }
 
+/// As people count them, and Discord.
+std::ptrdiff_t characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+}
+
 bool digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -138,7 +143,7 @@ std::string check_args(const std::vector<ParamSpec>& params, const boost::json::
       return fmt::format("{} must be {}, not {}", param.name, kind_name(param.value_kind), json::serialize(*value));
     if (param.min != 0 || param.max != 0) {
       const bool text = converted->is_string();
-      const double size = text                     ? static_cast<double>(converted->get_string().size())
+      const double size = text                     ? static_cast<double>(characters(converted->get_string()))
                           : converted->is_number() ? converted->to_number<double>()
                                                    : 0;
       if (converted->is_number() || text) {

@@ -20,6 +20,7 @@
 #include "crash/crashed_event.hpp"
 #include "journal/doorbell.hpp"
 #include "journal/journal.hpp"
+#include "lanes/asker.hpp"
 #include "lanes/baton.hpp"
 #include "lanes/dead_letters.hpp"
 #include "lanes/gaps.hpp"
@@ -43,14 +44,15 @@ struct RequestCall {
   int depth = 0;                                 // of service calls
   std::function<void(Unit&)> at_end;             // stages into the last unit, when the handler succeeded
   std::shared_ptr<std::atomic<bool>> cancelled;  // true: its waits end with TL_CANCELLED; may be null
-};
 
-/// What an operation on the outside brought back.
-struct OutsideAnswer {
-  tl_status status = TL_OK;
-  std::string error;       // a sentence, when status < 0
-  std::uint32_t http = 0;  // the HTTP status; 0: none
-  std::string body;
+  // ---- of interactions ----
+  std::string param = {};  // TL_SUGGEST: the command's parameter that is being typed
+  std::uint64_t guild = 0, channel = 0, user = 0, permissions = 0;
+  std::shared_ptr<const boost::json::value> raw = nullptr;  // as Discord sent it
+  std::string body = {};                                    // data of the component or form; what was typed
+  std::shared_ptr<Asker> asker = nullptr;
+  /// Looks at what would run, in the generation that would run it: "", or why not, for whoever asked.
+  std::function<std::string(const EntrySpec&)> admit = nullptr;
 };
 
 /// What lanes need of the host.
@@ -194,6 +196,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   JobState job_state() const;
   std::vector<EntrySpec> jobs() const;
   std::vector<EntrySpec> methods() const;
+  /// Everything the running instance declared; nothing while there is none.
+  std::vector<EntrySpec> entries() const;
 
   // ---- for turns. [whoever holds the baton] ----
   Unit& event_unit() { return *unit_; }

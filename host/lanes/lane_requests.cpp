@@ -80,16 +80,17 @@ RequestAnswer Lane::request(const RequestCall& call) {
     baton_.release();
     return {TL_UNAVAILABLE, fmt::format("plugin {} {}: {}", plugin_, waiting ? "waits" : "is paused", why)};
   }
-  const EntrySpec* entry = instance->ledger.find(call.kind, call.name);
+  std::optional<EntrySpec> suggestion;
+  if (call.kind == TL_SUGGEST) suggestion = instance->ledger.suggestion(call.name, call.param);
+  const EntrySpec* entry = suggestion ? &*suggestion : instance->ledger.find(call.kind, call.name);
   if (!entry) {
     std::vector<std::string> names;
     for (const EntrySpec& other : instance->ledger.entries)
       if (other.kind == call.kind) names.push_back(other.name);
     instance.reset();
     baton_.release();
-    return {TL_NOT_FOUND,
-            fmt::format("plugin {} has no {} \"{}\"; it has: {}", plugin_, call.kind == TL_JOB ? "job" : "method",
-                        call.name, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")))};
+    return {TL_NOT_FOUND, fmt::format("plugin {} has no {} \"{}\"; it has: {}", plugin_, word_for(call.kind), call.name,
+                                      names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")))};
   }
   {
     std::lock_guard lock(requests_mutex_);
@@ -99,6 +100,7 @@ RequestAnswer Lane::request(const RequestCall& call) {
   RequestAnswer answer = run_request(instance, *entry, call, ticket);
   instance.reset();  // while the baton is held: it may be the last one
   baton_.release();
+  const bool ran = answer.ran;
   if (ticket) {
     std::string why;
     // A job that is done is not run again because of that: it waits until its end is in the store.
@@ -114,6 +116,7 @@ RequestAnswer Lane::request(const RequestCall& call) {
         break;
     }
   }
+  answer.ran = ran;
   {
     std::lock_guard lock(requests_mutex_);
     --requests_running_;
@@ -128,8 +131,10 @@ RequestAnswer Lane::request(const RequestCall& call) {
 
 RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const EntrySpec& entry,
                                 const RequestCall& call, UnitWriter::Ticket& ticket) {
+  if (call.admit)
+    if (std::string why = call.admit(entry); !why.empty()) return {TL_DENIED, std::move(why), true};
   boost::json::object checked;
-  if (entry.kind == TL_JOB) {
+  if (entry.kind == TL_JOB || entry.kind == TL_SUGGEST) {  // what is half typed fits nothing yet
     if (call.args.is_object()) checked = call.args.get_object();
   } else if (std::string why = check_args(entry.params, call.args, checked); !why.empty()) {
     return {TL_INVALID, std::move(why), true};
@@ -144,6 +149,7 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   turn.name = entry.name;
   turn.key = call.key;
   turn.cancelled = call.cancelled;
+  turn.asker = call.asker.get();
   if (entry.kind == TL_JOB) turn.job = entry.name;
   turn.origin = entry.kind == TL_JOB
                     ? EffectOrigin::of_job(entry.name, call.key, call.due_us, boost::json::serialize(call.progress))
@@ -153,7 +159,13 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   request.size = sizeof request;
   request.kind = entry.kind;
   request.deadline_us = call.deadline_us;
+  request.guild = call.guild;
+  request.channel = call.channel;
+  request.user = call.user;
+  request.permissions = call.permissions;
   request.args = node_of(args);
+  if (call.raw) request.raw = node_of(*call.raw);
+  request.body = {call.body.data(), call.body.size()};
   request.progress = node_of(call.progress);
   request.key = {call.key.data(), call.key.size()};
   request.due_us = call.due_us;
@@ -181,6 +193,7 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   } else if (turn.own_unit && turn.own_unit->has_effects()) {
     ticket = writer_.seal(std::move(turn.own_unit));
   }
+  answer.ran = true;
   turn.end();
   return answer;
 }
@@ -397,6 +410,11 @@ std::vector<EntrySpec> Lane::jobs() const {
     for (const EntrySpec& entry : instance_->ledger.entries)
       if (entry.kind == TL_JOB) list.push_back(entry);
   return list;
+}
+
+std::vector<EntrySpec> Lane::entries() const {
+  std::lock_guard lock(instance_mutex_);
+  return instance_ ? instance_->ledger.entries : std::vector<EntrySpec>();
 }
 
 std::vector<EntrySpec> Lane::methods() const {

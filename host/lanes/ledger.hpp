@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -85,6 +86,23 @@ struct Ledger {
       if (entry.kind == kind && entry.name == name && (kind != TL_COMMAND || entry.command_type == command_type))
         return &entry;
     return nullptr;
+  }
+
+  /// What suggests values for a parameter of a command, as an entry; none: nothing does.
+  std::optional<EntrySpec> suggestion(std::string_view command, std::string_view param) const {
+    const EntrySpec* entry = find(TL_COMMAND, command);
+    for (std::size_t i = 0; entry && i < entry->params.size(); ++i) {
+      const ParamSpec& one = entry->params[i];
+      if (one.name != param || !one.suggest) continue;
+      EntrySpec found = *entry;
+      found.kind = TL_SUGGEST;
+      found.params.clear();
+      found.limit_count = 0;
+      found.handle = one.suggest;
+      found.self = one.self;
+      return found;
+    }
+    return std::nullopt;
   }
 };
 

@@ -18,6 +18,7 @@
 
 namespace trellis::host {
 
+class Asker;
 class Lane;
 
 /// What a request's handler answered with.
@@ -27,6 +28,8 @@ struct RequestAnswer {
   bool for_the_user = false;  // the error is meant for whoever asked
   std::uint32_t http_status = 0;
   std::string type = {}, body = {};
+  std::vector<OutboxRow::File> files = {};
+  bool ran = false;  // the handler was called
 };
 
 /// Rows of a statement, with the reader connection that streams them.
@@ -84,6 +87,7 @@ class Turn {
   std::string job, key;
   std::int64_t scheduled_us = 0;                 // of a run by schedule: when it was due
   std::shared_ptr<std::atomic<bool>> cancelled;  // this request alone; may be null
+  Asker* asker = nullptr;                        // null: nobody can be talked to
   RequestAnswer answer;
 
   EffectOrigin origin;  // of what it sends; an event's: when it sends something

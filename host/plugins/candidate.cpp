@@ -18,6 +18,9 @@ GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
     needs.intents |= intents_for(subscription.type_name, !(subscription.flags & TL_GUILDS_ONLY));
     if (subscription.type_name == "VOICE_STATE_UPDATE") needs.voice_states = true;
   }
+  for (const EntrySpec& entry : ledger.entries)
+    if (entry.kind == TL_COMMAND || entry.kind == TL_COMPONENT || entry.kind == TL_MODAL)
+      needs.types.insert(event_type("INTERACTION_CREATE"));
   for (const std::string& what : ledger.needs) {
     if (what.starts_with("intent:")) {
       const std::uint64_t bit = intent_named(what.substr(7));
@@ -36,11 +39,9 @@ GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
 }
 
 std::vector<std::string> not_served(const Ledger& ledger) {
-  static constexpr const char* kKinds[] = {"", "", "command", "component", "autocomplete", "form", "route", "", ""};
   std::vector<std::string> list;
   for (const EntrySpec& entry : ledger.entries)
-    if (entry.kind < std::size(kKinds) && kKinds[entry.kind][0] != 0)
-      list.push_back(fmt::format("{} {}", kKinds[entry.kind], entry.name));
+    if (entry.kind == TL_ROUTE) list.push_back("route " + entry.name);
   return list;
 }
 

@@ -85,7 +85,9 @@ class Param {
 };
 inline Param param(std::string_view name, std::string_view text = {}) { return Param(name, text); }
 
-/// A modal to answer with, from setup.form(). The data (60 bytes at most) comes back with what the user filled in.
+/// A modal to answer with, from setup.form(). It must be the first answer, within two seconds: after reply(), or when
+/// the host has told the user already to wait, it is an error. So do not query before. The data (60 bytes at most)
+/// comes back with what the user filled in.
 class Form {
  public:
   struct Opened {
@@ -111,12 +113,21 @@ class Answer {
   Answer(const std::string& text) : answer_(Message(text)) {}
   Answer(Message message) : answer_(std::move(message)) {}
   Answer(Form::Opened form) : answer_(std::move(form)) {}
+  /// Of a press or a select, or of a form that one of them opened: the message takes the place of the one it was on.
+  /// Elsewhere it is a message like any other.
+  static Answer update(Message message) {
+    Answer answer(std::move(message));
+    answer.updates_ = true;
+    return answer;
+  }
 
   const Message* message() const { return std::get_if<Message>(&answer_); }
   const Form::Opened* form() const { return std::get_if<Form::Opened>(&answer_); }
+  bool updates() const { return updates_; }
 
  private:
   std::variant<Message, Form::Opened> answer_;
+  bool updates_ = false;
 };
 
 namespace detail {
@@ -129,7 +140,10 @@ auto with_files(const Message& message, F&& f) {
 }
 }  // namespace detail
 
-/// A command, a press or a submitted form. The host defers by itself when the answer takes long.
+/// A command, a press or a submitted form. What its handler returns is the answer; a press may be answered with
+/// nothing. After two seconds the host tells Discord by itself that the answer takes longer; then there are 15 minutes
+/// (Discord docs, Interactions: Receiving and Responding). A handler that throws Refused answers with that sentence,
+/// which only the user sees; whatever else it throws is logged under an id, and the user is told the id.
 class Interaction : public Request {
  public:
   Interaction(detail::Turn turn, const tl_request& raw) : Request(turn, raw) {}
@@ -151,9 +165,10 @@ class Interaction : public Request {
   std::string_view data() const { return detail::view(raw_->body); }  // of the component or form
   JsonView json() const { return JsonView(raw_->raw); }
 
-  /// [yields] Now; again = edits it: for progress.
+  /// [yields] Now; again = edits it: for progress. What the handler returns edits it too. Throws Error when Discord
+  /// does not take it, or the 15 minutes are over.
   void reply(const Message& message) { answer(message, turn_->answer ? turn_->answer->reply : nullptr, "reply"); }
-  /// [yields]
+  /// [yields] One more message. Throws as reply().
   void follow_up(const Message& message) {
     answer(message, turn_->answer ? turn_->answer->follow_up : nullptr, "follow_up");
   }
@@ -358,7 +373,8 @@ inline void send_answer(const Turn& turn, const Answer& answer) {
   } else {
     const std::string body = answer.message()->json().dump();
     with_files(*answer.message(), [&](const tl_file* files, std::size_t count) {
-      finish(turn, 0, "application/json", body, files, count);
+      finish(turn, 0, answer.updates() ? "application/vnd.trellis.update+json" : "application/json", body, files,
+             count);
     });
   }
 }

@@ -100,6 +100,7 @@ std::string Simulator::request(const std::string& verb, const std::string& targe
   request.set(http::field::host, "127.0.0.1");
   request.set(http::field::authorization, "Bot " + std::string(kToken));
   request.set(http::field::user_agent, "DiscordBot (https://example.org, 1)");  // Discord refuses others
+  if (!body.empty()) request.set(http::field::content_type, "application/json");
   request.keep_alive(false);
   request.body() = body;
   request.prepare_payload();
@@ -114,6 +115,10 @@ std::string Simulator::request(const std::string& verb, const std::string& targe
 json::value Simulator::get(const std::string& target) { return json::parse(request("GET", target, "")); }
 json::value Simulator::post(const std::string& target, const json::value& body) {
   return json::parse(request("POST", target, json::serialize(body)));
+}
+
+json::value Simulator::put(const std::string& target, const json::value& body) {
+  return json::parse(request("PUT", target, json::serialize(body)));
 }
 
 Counts Simulator::counts() {

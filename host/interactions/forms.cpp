@@ -1,0 +1,88 @@
+#include "interactions/forms.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <cmath>
+
+#include "interactions/custom_ids.hpp"
+
+namespace trellis::host {
+
+namespace {
+
+namespace json = boost::json;
+
+// Discord docs, Modals and Label.
+constexpr std::size_t kFieldsMax = 5, kTitleMax = 45, kLabelMax = 45, kDescriptionMax = 100, kChoicesMax = 25;
+constexpr double kTextMax = 4000;
+
+enum { kStringSelect = 3, kTextInput = 4, kUserSelect = 5, kRoleSelect = 6, kChannelSelect = 8, kLabel = 18 };
+enum { kShort = 1, kParagraph = 2 };
+
+int select_of(const ParamSpec& param) {
+  switch (param.flags & 0xff00u) {
+    case TL_PARAM_USER:
+      return kUserSelect;
+    case TL_PARAM_ROLE:
+      return kRoleSelect;
+    case TL_PARAM_CHANNEL:
+      return kChannelSelect;
+    default:
+      return 0;
+  }
+}
+
+json::object text_input(const ParamSpec& param) {
+  json::object input{{"type", kTextInput},
+                     {"custom_id", param.name},
+                     {"style", param.flags & TL_PARAM_PARAGRAPH ? kParagraph : kShort},
+                     {"required", param.required}};
+  if (param.value_kind == TL_TEXT && (param.min != 0 || param.max != 0)) {
+    if (param.min > 0) input["min_length"] = static_cast<std::int64_t>(std::min(param.min, kTextMax));
+    if (std::isfinite(param.max) && param.max >= 1)
+      input["max_length"] = static_cast<std::int64_t>(std::min(param.max, kTextMax));
+  }
+  return input;
+}
+
+json::object field(const ParamSpec& param) {
+  if (const int type = select_of(param))
+    return {{"type", type}, {"custom_id", param.name}, {"required", param.required}};
+  if (param.choices.empty() || param.choices.size() > kChoicesMax) return text_input(param);
+  json::array options;
+  for (const std::string& choice : param.choices) options.push_back({{"label", choice}, {"value", choice}});
+  return {{"type", kStringSelect}, {"custom_id", param.name}, {"options", options}, {"required", param.required}};
+}
+
+}  // namespace
+
+std::string check_form(const EntrySpec& form) {
+  if (characters(form.text) < 1 || characters(form.text) > kTitleMax)
+    return fmt::format("the title of form \"{}\" has 1 to {} characters", form.name, kTitleMax);
+  if (form.params.empty() || form.params.size() > kFieldsMax)
+    return fmt::format("form \"{}\" has {} fields; Discord shows 1 to {}", form.name, form.params.size(), kFieldsMax);
+  for (const ParamSpec& param : form.params)
+    if (param.value_kind == TL_JSON)
+      return fmt::format("form \"{}\": nobody can write {} into a form", form.name, param.name);
+  return {};
+}
+
+json::object form_body(std::string_view plugin, const EntrySpec& form, std::string_view data) {
+  json::array components;
+  for (const ParamSpec& param : form.params) {
+    json::object label{{"type", kLabel}, {"component", field(param)}};
+    if (!param.text.empty() && characters(param.text) <= kLabelMax) {
+      label["label"] = param.text;
+    } else {
+      label["label"] = param.name.substr(0, kLabelMax);
+      if (!param.text.empty() && characters(param.text) <= kDescriptionMax) label["description"] = param.text;
+    }
+    components.push_back(std::move(label));
+  }
+  return {
+      {"custom_id", custom_id(plugin, form.name, data)}, {"title", form.text}, {"components", std::move(components)}};
+}
+
+}  // namespace trellis::host

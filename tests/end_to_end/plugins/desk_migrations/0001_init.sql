@@ -1,0 +1,4 @@
+CREATE TABLE visits (
+  name TEXT NOT NULL PRIMARY KEY,
+  count BIGINT NOT NULL
+);

@@ -1,0 +1,156 @@
+#include "people.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "scenarios.hpp"
+
+namespace trellis::e2e {
+
+namespace json = boost::json;
+
+namespace {
+
+json::object option(const char* name, int type, bool required = true) {
+  return {{"name", name}, {"description", "An option"}, {"type", type}, {"required", required}};
+}
+json::object command_of(const char* name, json::array options = {}) {
+  return {{"name", name}, {"type", 1}, {"description", "A command"}, {"options", std::move(options)}};
+}
+
+json::array commands() {
+  json::object what = option("what", 3);
+  what["autocomplete"] = true;
+  json::array all{
+      command_of("every",
+                 {option("text", 3), option("whole", 4), option("real", 10), option("yes", 5), option("user", 6),
+                  option("channel", 7, false), option("role", 8, false), option("file", 11, false)}),
+      command_of(
+          "book",
+          {json::object{
+               {"name", "room"}, {"description", "A room"}, {"type", 1}, {"options", json::array{option("seats", 4)}}},
+           json::object{
+               {"name", "table"},
+               {"description", "Tables"},
+               {"type", 2},
+               {"options", json::array{json::object{{"name", "add"}, {"description", "One more"}, {"type", 1}}}}}}),
+      command_of("find", {what}),
+      command_of("card"),
+      command_of("order", {option("table", 3)}),
+      command_of("secret", {option("ms", 4, false)}),
+      command_of("slow", {option("ms", 4)}),
+      command_of("stuck", {option("until", 3)})};
+  for (const char* name : {"progress", "file", "broken", "refuse", "silent", "late_form", "wrong", "here", "ban",
+                           "owners", "rare", "nobodys"})
+    all.push_back(command_of(name));
+  return all;
+}
+
+}  // namespace
+
+void DeskBench::SetUp() {
+  Bench::SetUp();
+  plugins(fmt::format("[desk]\npath = \"{}\"\n", test_plugin("desk").string()));
+  Simulator& sim = start_simulator(
+      {"--guilds", "1", "--rate", "1", "--total", "1", "--rest-limits", "off", "--start", "now", "--span-days", "0"});
+  server_ = sim.servers().at(0);
+  const json::value channels = sim.get("/api/v10/guilds/" + server_ + "/channels");
+  for (const json::value& channel : channels.as_array())
+    if (channel_.empty() && channel.at("type") == 0) channel_ = channel.at("id").as_string();
+  ASSERT_FALSE(channel_.empty());
+  start_host(more_settings_);
+  wait_for_host();
+  const json::value application = sim.get("/api/v10/applications/@me");
+  sim.put("/api/v10/applications/" + std::string(application.at("id").as_string()) + "/commands", commands());
+}
+
+/// Discord's side of it: nothing may fail for the user, and nothing is answered twice.
+void DeskBench::TearDown() {
+  if (!HasFatalFailure()) {
+    const json::value all = sim().get("/_sim/interactions");
+    for (const json::value& one : all.as_array()) {
+      const std::string id(one.at("id").as_string());
+      if (std::find(may_fail_.begin(), may_fail_.end(), id) != may_fail_.end()) continue;
+      EXPECT_TRUE(one.at("answered").as_bool()) << json::serialize(one);
+      EXPECT_FALSE(one.at("failed").as_bool()) << json::serialize(one);
+      for (const json::value& refused : one.at("refused").as_array())
+        EXPECT_NE(refused.at("code"), 40060) << json::serialize(one);
+    }
+  }
+  Bench::TearDown();
+}
+
+std::string DeskBench::act(const json::object& what) {
+  return std::string(sim().post("/_sim/interaction", what).at("id").as_string());
+}
+
+std::string DeskBench::command(const std::string& name, json::object options, json::object more) {
+  more["command"] = name;
+  more["options"] = std::move(options);
+  return act(more);
+}
+
+json::object DeskBench::account(const std::string& id) {
+  const json::value all = sim().get("/_sim/interactions");
+  for (const json::value& one : all.as_array())
+    if (one.at("id") == json::value(id)) return one.as_object();
+  throw std::runtime_error("the simulator does not know the interaction " + id);
+}
+
+json::object DeskBench::answered(const std::string& id) {
+  json::object found;
+  wait_until(
+      "the interaction is answered",
+      [&] {
+        found = account(id);
+        return found.at("answered").as_bool() || found.at("failed").as_bool();
+      },
+      [&] { return json::serialize(found) + host().err(); });
+  return found;
+}
+
+json::object DeskBench::said(const std::string& id) {
+  json::object found;
+  wait_until(
+      "the bot has said something",
+      [&] {
+        found = account(id);
+        if (found.at("failed").as_bool()) return true;
+        const bool waiting = callback_type(found) == 5 || callback_type(found) == 6;
+        return found.at("answered").as_bool() && !found.at("loading").as_bool() &&
+               (!waiting || !found.at("edits").as_array().empty() || !found.at("followups").as_array().empty());
+      },
+      [&] { return json::serialize(found) + host().err(); });
+  return found;
+}
+
+std::int64_t DeskBench::callback_type(const json::object& account) {
+  const json::value& callback = account.at("callback");
+  return callback.is_object() ? callback.at("type").to_number<std::int64_t>() : 0;
+}
+
+std::string DeskBench::content(const json::object& account) {
+  const json::array& edits = account.at("edits").as_array();
+  const json::value& last = edits.empty() ? account.at("callback") : edits.back();
+  if (!last.is_object()) return {};
+  const json::value* data = last.get_object().if_contains("data");
+  const json::value* text = data && data->is_object() ? data->get_object().if_contains("content") : nullptr;
+  return text && text->is_string() ? std::string(text->get_string()) : std::string();
+}
+
+std::int64_t DeskBench::flags(const json::object& account) {
+  const json::value* data = account.at("callback").as_object().if_contains("data");
+  const json::value* flags = data && data->is_object() ? data->get_object().if_contains("flags") : nullptr;
+  return flags ? flags->to_number<std::int64_t>() : 0;
+}
+
+std::int64_t DeskBench::visits(const std::string& name) {
+  return call("desk", "visits", fmt::format(R"({{"name": "{}"}})", name)).to_number<std::int64_t>();
+}
+
+json::object DeskBench::newest() {
+  return sim().get("/api/v10/channels/" + channel_ + "/messages?limit=1").at(0).as_object();
+}
+
+}  // namespace trellis::e2e
