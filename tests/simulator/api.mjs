@@ -1,21 +1,8 @@
 // A client of the HTTP API that holds every answer against Discord's own OpenAPI description.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import Ajv2020 from 'ajv/dist/2020.js';
+import { escapePointer, makeAjv, operationsOf, readDescription } from './openapi.mjs';
 
-const description = JSON.parse(fs.readFileSync(path.join(process.env.TRELLIS_FIXTURES, 'discord-openapi/openapi.json')));
-
-/** Objects without `additionalProperties: false` fit several branches, so one of them is enough. */
-function relax(node) {
-  if (node === null || typeof node !== 'object') return;
-  if (node.oneOf && Array.isArray(node.oneOf)) {
-    node.anyOf = node.oneOf;
-    delete node.oneOf;
-  }
-  for (const child of Object.values(node)) relax(child);
-}
-relax(description);
+const description = readDescription();
 // A 429 need not have a code.
 const { properties } = description.components.schemas.Error;
 description.components.schemas.RatelimitedResponse.allOf[0] = { type: 'object', properties, required: ['message'] };
@@ -29,17 +16,9 @@ description.components.schemas.InnerErrors.properties._errors.items = {
 for (const name of ['GuildChannelResponse', 'MessageReferenceResponse']) {
   description.components.schemas[name].properties.type = { type: 'integer' };
 }
-const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false });
+const ajv = makeAjv();
 ajv.addSchema(description, 'discord');
-
-const operations = [];
-for (const [route, methods] of Object.entries(description.paths)) {
-  const pattern = new RegExp(`^${route.replace(/\{[^}]+\}/g, '[^/]+')}$`);
-  for (const [method, operation] of Object.entries(methods)) {
-    if (operation.responses) operations.push({ route, method, operation, pattern, literal: (route.match(/\{/g) ?? []).length });
-  }
-}
-operations.sort((a, b) => a.literal - b.literal);
+const operations = operationsOf(description);
 const compiled = new Map();
 
 export const seen = new Set();
@@ -52,8 +31,7 @@ export function problem(method, target, status, body) {
   const code = found.operation.responses[status] ? String(status) : status >= 400 ? '4XX' : null;
   if (code === null) return `${found.operation.operationId} does not answer ${status}`;
   const response = found.operation.responses[code];
-  const escape = (text) => encodeURIComponent(text.replace(/~/g, '~0').replace(/\//g, '~1'));
-  const own = `discord#/paths/${escape(found.route)}/${found.method}/responses/${code}/content/application~1json/schema`;
+  const own = `discord#/paths/${escapePointer(found.route)}/${found.method}/responses/${code}/content/application~1json/schema`;
   const name = response.$ref ? response.$ref.split('/').at(-1) : null;
   if (!name && !response.content) return body === null ? null : 'a body where none is described';
   const ref = name ? `discord#/components/responses/${name}/content/application~1json/schema` : own;

@@ -152,6 +152,9 @@ using EmojiId = Id<struct EmojiTag>;
 using MentionableId = Id<struct MentionableTag>;  // a user or a role
 using InteractionId = Id<struct InteractionTag>;
 using ApplicationId = Id<struct ApplicationTag>;
+using WebhookId = Id<struct WebhookTag>;
+using AttachmentId = Id<struct AttachmentTag>;
+using AuditEntryId = Id<struct AuditEntryTag>;
 
 }  // namespace trellis
 

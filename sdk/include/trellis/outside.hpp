@@ -113,14 +113,27 @@ class [[nodiscard]] Effect : public Operation<Answer> {
   }
 };
 
-/// What a call brought back: owns its JSON, so it outlives waiting; views into it live as long as it does.
+/// What a call brought back: owns its JSON, so it outlives waiting; views into it live as long as it does. So keep it
+/// (`const auto page = request.call(…)`), or go through it: `for (const RoleView& role :
+/// request.call(discord::roles(guild)))`.
 template <class View>
 class Fetched {
  public:
   Fetched() = default;
   Fetched(detail::Reply reply, View view) : reply_(std::move(reply)), view_(std::move(view)) {}
-  const View& operator*() const { return view_; }
+  const View& operator*() const& { return view_; }
+  const View& operator*() const&& = delete;  // what it shows would be gone at the end of the line: keep the Fetched
   const View* operator->() const { return &view_; }
+  auto begin() const
+    requires requires(const View& view) { view.begin(); }
+  {
+    return view_.begin();
+  }
+  auto end() const
+    requires requires(const View& view) { view.end(); }
+  {
+    return view_.end();
+  }
 
  private:
   detail::Reply reply_;
@@ -166,10 +179,15 @@ template <>
 struct Answered<http::Response> {
   static http::Response take(Reply reply) { return {reply.status(), std::string(reply.body()), Json(reply.headers())}; }
 };
+/// Shows JSON as a View; specialised for those that are plain structs.
+template <class View>
+struct Shown {
+  static View of(JsonView json) { return View(json); }
+};
 template <class View>
 struct Answered<Fetched<View>> {
   static Fetched<View> take(Reply reply) {
-    View view(reply.json());
+    View view = Shown<View>::of(reply.json());
     return Fetched<View>(std::move(reply), std::move(view));
   }
 };

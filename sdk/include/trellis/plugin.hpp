@@ -10,6 +10,7 @@
 #include <trellis/abi.h>
 
 #include <cstring>
+#include <trellis/discord/pages.hpp>
 #include <trellis/setup.hpp>
 
 #define TRELLIS_SDK_VERSION 100u  // major * 10000 + minor * 100 + patch

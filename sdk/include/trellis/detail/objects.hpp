@@ -55,6 +55,7 @@ struct VoiceState {
 struct Attachment {
   std::string_view filename, content_type, url;
   std::int64_t size = 0;
+  AttachmentId id = {};
 };
 
 /// Some of them, in memory; what they show lives as long as what they were taken from.
@@ -119,7 +120,8 @@ inline VoiceState voice_state_of(JsonView json, GuildId guild = {}) {
 inline List<Attachment> attachments_of(JsonView array) {
   std::vector<Attachment> list;
   for (JsonView json : array)
-    list.push_back({json["filename"].text(), json["content_type"].text(), json["url"].text(), json["size"].integer()});
+    list.push_back({json["filename"].text(), json["content_type"].text(), json["url"].text(), json["size"].integer(),
+                    json["id"].id<AttachmentTag>()});
   return List<Attachment>(std::move(list));
 }
 template <class T, class Make>
@@ -131,24 +133,25 @@ List<T> list_of(JsonView array, Make make) {
 }
 
 template <>
-struct Answered<Fetched<Guild>> {
-  static Fetched<Guild> take(Reply reply) {
-    const Guild guild = guild_of(reply.json());
-    return {std::move(reply), guild};
-  }
+struct Shown<Guild> {
+  static Guild of(JsonView json) { return guild_of(json); }
 };
 template <>
-struct Answered<Fetched<User>> {
-  static Fetched<User> take(Reply reply) {
-    const User user = user_of(reply.json());
-    return {std::move(reply), user};
-  }
+struct Shown<User> {
+  static User of(JsonView json) { return user_of(json); }
 };
 template <>
-struct Answered<Fetched<List<Channel>>> {
-  static Fetched<List<Channel>> take(Reply reply) {
-    auto list = list_of<Channel>(reply.json(), [](JsonView json) { return channel_of(json); });
-    return {std::move(reply), std::move(list)};
+struct Shown<Channel> {
+  static Channel of(JsonView json) { return channel_of(json); }
+};
+template <>
+struct Shown<VoiceState> {
+  static VoiceState of(JsonView json) { return voice_state_of(json); }
+};
+template <class T>
+struct Shown<List<T>> {
+  static List<T> of(JsonView json) {
+    return list_of<T>(json, [](JsonView one) { return Shown<T>::of(one); });
   }
 };
 
@@ -162,6 +165,10 @@ class MessageView {
   MessageId id() const { return json_["id"].id<MessageTag>(); }
   ChannelId channel_id() const { return json_["channel_id"].id<ChannelTag>(); }
   User author() const { return detail::user_of(json_["author"]); }
+  GuildId guild_id() const { return json_["guild_id"].id<GuildTag>(); }  // of events; REST leaves it out
+  MessageId replied_to() const { return json_["message_reference"]["message_id"].id<MessageTag>(); }
+  Time created_at() const { return id().created_at(); }
+  bool pinned() const { return json_["pinned"].boolean(); }
   bool from_bot() const { return json_["author"]["bot"].boolean() || json_["webhook_id"]; }  // bots and webhooks
   /// Empty without setup.needs(Intent::MessageContent).
   std::string_view content() const { return json_["content"].text(); }
