@@ -11,6 +11,7 @@
 #include "abi/tables.hpp"
 #include "admin/command_line.hpp"
 #include "discord/rest_metrics.hpp"
+#include "discord/user_agent.hpp"
 #include "gateway/intents.hpp"
 #include "host_impl.hpp"
 #include "journal/event_types.hpp"
@@ -109,6 +110,9 @@ void Host::Impl::start() {
   discord.api = config.discord.api;
   discord.token = config.discord.token;
   discord.ca_file = config.discord.ca_file.string();
+  discord.limits.per_second = config.discord.rest_per_second;
+  discord.limits.webhook_posts_per_minute = config.discord.webhook_posts_per_minute;
+  if (!config.discord.user_agent_url.empty()) set_user_agent_url(config.discord.user_agent_url);
   rest = std::make_unique<RestClient>(io.get_executor(), std::move(discord), rest_metrics(metrics));
 
   lanes.postgresql = store->is_postgresql();
@@ -227,9 +231,10 @@ void Host::Impl::open_outbox() {
       return {};
     }
     const RestClient::Id id =
-        rest->send(DiscordTarget::request_of(operation), [done = std::move(done)](RestAnswer answer) {
-          done({answer.status, std::move(answer.error), answer.http, std::move(answer.body)});
-        });
+        rest->send(DiscordTarget::call_of(operation, fmt::format("{:x}", random_number())),
+                   [done = std::move(done)](RestAnswer answer) {
+                     done({answer.status, std::move(answer.error), answer.http, std::move(answer.body)});
+                   });
     return [this, id] { rest->cancel(id); };
   };
   lanes.on_effects = [this](Lane& lane) { outbox->effects_committed(lane.plugin()); };

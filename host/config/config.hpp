@@ -27,8 +27,10 @@ class ConfigError : public std::runtime_error {
 struct Config {
   struct Discord {
     std::string api = "https://discord.com/api/v10";
-    std::string token;       // from DISCORD_TOKEN or token_file; never printed; empty when neither is there
-    std::string token_from;  // "DISCORD_TOKEN", ".env:3: DISCORD_TOKEN", "discord.token_file: ..."; for messages
+    unsigned rest_per_second = 50, webhook_posts_per_minute = 30;
+    std::string user_agent_url;  // empty: the project's
+    std::string token;           // from DISCORD_TOKEN or token_file; never printed; empty when neither is there
+    std::string token_from;      // "DISCORD_TOKEN", ".env:3: DISCORD_TOKEN", "discord.token_file: ..."; for messages
     std::filesystem::path token_file, ca_file;
     std::string compress = "auto";  // "zstd-stream", "zlib-stream", "none"
     std::uint64_t max_payload = 64ull << 20;

@@ -90,6 +90,30 @@ std::string set_api(Config& config, std::string_view text) {
   return "";
 }
 
+std::string set_user_agent_url(Config& config, std::string_view text) {
+  if (!text.empty() && !text.starts_with("https://") && !text.starts_with("http://")) return kExpected;
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+  if (!plain || text.find_first_of("(),;\"") != std::string_view::npos || text.size() > 200) return kExpected;
+  config.discord.user_agent_url = text;
+  return "";
+}
+
+Key number(const char* name, std::function<unsigned&(Config&)> member, unsigned low, unsigned high, const char* help) {
+  Config defaults;
+  return {.name = name,
+          .default_value = std::to_string(member(defaults)),
+          .help = help,
+          .expected = fmt::format("a number from {} to {}", low, high),
+          .set = [=](Config& config, std::string_view text, const auto&) -> std::string {
+            unsigned n = 0;
+            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+            if (error != std::errc() || end != text.data() + text.size() || n < low || n > high) return kExpected;
+            member(config) = n;
+            return "";
+          },
+          .number = true};
+}
+
 std::string set_shards(Config& config, std::string_view text) {
   std::string why;
   const auto shards = parse_shards(text, why);
@@ -146,6 +170,20 @@ std::vector<Key> make_keys() {
   all.push_back({"discord.api", d.discord.api, "Where Discord's REST API is; the gateway's address is asked there.",
                  "an address that begins with https:// (or http://, for a simulator)",
                  [](Config& c, std::string_view text, const auto&) { return set_api(c, text); }});
+  all.push_back(number(
+      "discord.rest_per_second", [](Config& c) -> auto& { return c.discord.rest_per_second; }, 1, 10'000,
+      "Requests to the REST API in a second, over all routes: Discord's limit for most bots. Interactions do not "
+      "count."));
+  all.push_back(number(
+      "discord.webhook_posts_per_minute", [](Config& c) -> auto& { return c.discord.webhook_posts_per_minute; }, 0,
+      10'000,
+      "Messages in a minute through one webhook, or after interactions in one channel: a limit of Discord's that no "
+      "answer tells ahead. 0: wait until Discord refuses."));
+  all.push_back({"discord.user_agent_url", d.discord.user_agent_url,
+                 "Where people find out about this bot. Discord asks for it in every request's User-Agent. Empty: the "
+                 "host's own home.",
+                 "an address that begins with https:// or http://, without blanks, commas and parentheses",
+                 [](Config& c, std::string_view text, const auto&) { return set_user_agent_url(c, text); }});
   all.push_back(path(
       "discord.token_file", [](Config& c) -> auto& { return c.discord.token_file; }, "a file",
       "A file with the bot's token. DISCORD_TOKEN, from the environment or .env, goes before it."));
@@ -292,7 +330,8 @@ std::string describe_config() {
     }
     out += fmt::format("# {}\n", key.help);
     if (!key.expected.starts_with("the path of")) out += fmt::format("# Value: {}.\n", key.expected);
-    out += fmt::format("#{} = \"{}\"\n", key.name.substr(dot + 1), key.default_value);
+    const bool bare = key.number && key.default_value.find_first_not_of("0123456789") == std::string::npos;
+    out += fmt::format("#{} = {}\n", key.name.substr(dot + 1), bare ? key.default_value : in_quotes(key.default_value));
   }
   return out;
 }

@@ -131,7 +131,8 @@ RestClient::Id RestClient::Impl::send(RestRequest request, Callback callback) {
   const auto now_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   Pending pending{};
-  pending.route = rest_route(request.method, request.target, request.body, application, now_ms.count());
+  pending.route =
+      rest_route(request.method, request.target, request.body, application, now_ms.count(), request.channel);
   pending.message = std::make_shared<const RestMessage>(encode(request, pending.route, address_, options_.token));
   pending.owner = std::move(request.owner);
   pending.express = request.express;

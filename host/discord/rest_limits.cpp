@@ -11,7 +11,7 @@ using Time = RestLimits::Time;
 using Duration = RestLimits::Duration;
 
 constexpr Duration kMargin = 50ms;  // Discord's clock and ours do not tick together
-constexpr Duration kSecond = 1s + 20ms, kRefusalWindow = 10min, kSweepEvery = 1min;
+constexpr Duration kSecond = 1s + 20ms, kRefusalWindow = 10min, kSweepEvery = 1min, kMeterWindow = 1min + 50ms;
 constexpr Duration kLongest = 24h;  // whatever an answer says
 constexpr Duration kNoRetryAfter = 1s, kNoRetryAfterInFront = 1min;
 
@@ -116,6 +116,16 @@ Time RestLimits::all_routes_ready(Time now) {
   return std::max(room, all_routes_until_);
 }
 
+Time RestLimits::meter_ready(const std::string& meter, Time now) {
+  if (meter.empty() || options_.webhook_posts_per_minute == 0) return now;
+  const auto found = metered_.find(meter);
+  if (found == metered_.end()) return now;
+  std::deque<Time>& sent = found->second;
+  while (!sent.empty() && now - sent.front() >= kMeterWindow) sent.pop_front();
+  const std::size_t most = options_.webhook_posts_per_minute;
+  return sent.size() < most ? now : sent[sent.size() - most] + kMeterWindow;
+}
+
 std::size_t RestLimits::refusals(Time now) {
   while (!refusals_.empty() && now - refusals_.front() >= kRefusalWindow) refusals_.pop_front();
   return refusals_.size();
@@ -137,6 +147,7 @@ RestLimits::Wait RestLimits::line_wait(Queue& queue, const LineKey& key, Line& l
   also(line.not_before, Reason::Retry);
   also(queue.parked_until, Reason::Route);
   also(bucket_ready(*queue.bucket, now), Reason::Route);
+  also(meter_ready(queue.route.meter, now), Reason::Route);
   if (!queue.route.interaction) also(all_routes_ready(now), Reason::AllRoutes);
   if (wait.until <= now) wait.reason = Reason::None;
   return wait;
@@ -198,6 +209,8 @@ RestLimits::Id RestLimits::next(Time now, bool express_only) {
   if (bucket.state == Bucket::State::Limited) --bucket.remaining;
   bucket.served[request.line_key->owner] = served_[request.line_key->owner] = turn_;
   if (!request.queue->route.interaction) sent_.push_back(now);
+  if (const std::string& meter = request.queue->route.meter; !meter.empty() && options_.webhook_posts_per_minute)
+    metered_[meter].push_back(now);
   return best.id;
 }
 
@@ -357,6 +370,8 @@ void RestLimits::sweep(Time now) {
     });
     queue = lines.empty() && queue->second->parked_until <= now ? queues_.erase(queue) : std::next(queue);
   }
+  std::erase_if(metered_,
+                [now](const auto& entry) { return entry.second.empty() || now - entry.second.back() >= kMeterWindow; });
   std::erase_if(buckets_, [now](const auto& entry) {
     const auto& bucket = entry.second;
     return bucket.use_count() == 1 &&

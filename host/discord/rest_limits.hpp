@@ -40,6 +40,9 @@ class RestLimits {
 
   struct Options {
     unsigned per_second = 50;  // over all routes, per bot (Discord docs, Rate Limits: Global Rate Limit)
+    /// New messages of one RestRoute::meter in a minute. Discord has such a limit per channel, tells of it in no header
+    /// (discord-api-docs#3763, #7243) and counts each 429 towards a ban. 0: not metered.
+    unsigned webhook_posts_per_minute = 30;
     /// Discord bans an address after 10,000 answers with 401, 403 or 429 in ten minutes. From here on requests wait;
     /// express ones still go, up to the second number.
     unsigned refusals_to_brake = 8000, refusals_to_stop = 9500;
@@ -136,6 +139,7 @@ class RestLimits {
   void move(Queue&, const std::shared_ptr<Bucket>&);
   Time bucket_ready(Bucket&, Time now);
   Time all_routes_ready(Time now);
+  Time meter_ready(const std::string& meter, Time now);
   Wait stopped_until(Time now, bool express);
   Wait line_wait(Queue&, const LineKey&, Line&, Time now);
   void learn(Request&, const RateHeaders&, Time now);
@@ -151,6 +155,7 @@ class RestLimits {
   std::set<Bucket*> wanted_;                                          // buckets with somebody waiting ...
   std::set<std::pair<Time, Bucket*>> asleep_;                         // ... but those that have no room before then
   std::map<std::string, std::uint64_t> served_;                       // owner -> turn
+  std::unordered_map<std::string, std::deque<Time>> metered_;         // of the last minute
   std::deque<Time> sent_, refusals_;
   Time all_routes_until_ = Time::min(), everything_until_ = Time::min(), next_sweep_ = Time::min();
   std::uint64_t turn_ = 0;

@@ -23,6 +23,9 @@ struct RestRequest {
   std::string reason = {};  // for the server's audit log; what is over 512 characters is cut off
   /// A POST that may be sent twice without harm, for example because its nonce is enforced. Other methods always may.
   bool repeatable = false;
+  /// Where the message appears, if known: of an interaction's follow-ups, whose route does not tell. See
+  /// RestRoute::meter.
+  std::string channel = {};
   bool express = false;                       // an interaction's first answer: goes before everything else
   std::chrono::milliseconds timeout{60'000};  // for waiting, sending and retries together; a day at most
 };

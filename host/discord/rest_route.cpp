@@ -46,7 +46,7 @@ bool renames(std::string_view body) {
 }  // namespace
 
 RestRoute rest_route(std::string_view method, std::string_view target, std::string_view body,
-                     std::string_view application, std::int64_t now_ms) {
+                     std::string_view application, std::int64_t now_ms, std::string_view channel) {
   const auto parts = segments_of(target.substr(0, target.find('?')));
   const std::string_view first = parts.empty() ? std::string_view() : parts[0];
   RestRoute route;
@@ -76,6 +76,9 @@ RestRoute rest_route(std::string_view method, std::string_view target, std::stri
     route.major = std::string(parts[1]) + "/" + std::string(parts[2]);
     route.authorized = false;
     route.interaction = first == "interactions" || (!application.empty() && parts[1] == application);
+    const bool posts = first == "webhooks" && method == "POST" && parts.size() <= 4;
+    if (posts && !route.interaction) route.meter = "webhook " + std::string(parts[1]);
+    if (posts && route.interaction && !channel.empty()) route.meter = "channel " + std::string(channel);
   }
   if (route.key == "DELETE /channels/{id}/messages/{id}" && is_old(parts[3], now_ms))
     route.key += " (older than two weeks)";

@@ -33,11 +33,13 @@ bool runs_webhook(const OutboxRow& row) { return row.verb == "POST" && row.targe
 /// Its author keeps repeats apart, or chose not to.
 bool has_own_nonce(const json::object& message) { return message.contains("nonce"); }
 
-std::string with_nonce(const OutboxRow& row) {
-  json::value body = json::parse(row.body.empty() ? "{}" : row.body);
+std::string with_nonce(const OutboxRow& row, const std::string& nonce) {
+  json::error_code error;
+  json::value body = json::parse(row.body.empty() ? "{}" : row.body, error);
+  if (error || !body.is_object()) return row.body;
   json::object& message = body.as_object();
   if (has_own_nonce(message)) return row.body;
-  message["nonce"] = row.key();
+  message["nonce"] = nonce;
   message["enforce_nonce"] = true;
   return json::serialize(body);
 }
@@ -88,9 +90,19 @@ RestRequest DiscordTarget::request_of(const OutboxRow& row) {
   return request;
 }
 
+RestRequest DiscordTarget::call_of(const OutboxRow& row, const std::string& nonce) {
+  RestRequest request = request_of(row);
+  if (!makes_message(row)) return request;
+  std::string body = with_nonce(row, nonce);
+  if (body == request.body) return request;
+  request.body = std::move(body);
+  request.repeatable = true;
+  return request;
+}
+
 void DiscordTarget::deliver(const OutboxRow& row, std::function<void(Outcome)> done) {
   RestRequest request = request_of(row);
-  if (makes_message(row)) request.body = with_nonce(row);
+  if (makes_message(row)) request.body = with_nonce(row, row.key());
   send_(std::move(request),
         [&row, done = std::move(done)](const RestAnswer& answer) { done(outcome_of(row, answer)); });
 }

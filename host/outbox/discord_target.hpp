@@ -24,6 +24,9 @@ class DiscordTarget final : public OutboxTarget {
   DiscordTarget(RestSend send, DiscordExpiry expiry) : send_(std::move(send)), expiry_(expiry) {}
   /// The request that an operation means.
   static RestRequest request_of(const OutboxRow&);
+  /// The same for a call that does not go through the outbox: a new message gets this nonce (at most 25 characters), by
+  /// which Discord knows it when it has to be sent again.
+  static RestRequest call_of(const OutboxRow&, const std::string& nonce);
 
   std::string accept(OutboxRow&) const override;
   void deliver(const OutboxRow&, std::function<void(Outcome)> done) override;

@@ -353,6 +353,47 @@ TEST_F(RestLimitsTest, FiftyASecondOverAllRoutes) {
   EXPECT_EQ(all_that_may_go().size(), 20u);
 }
 
+/// As Discord's own limit per channel: it is the same for all follow-ups there, whatever their tokens are.
+TEST_F(RestLimitsTest, FollowUpsInAChannelAreMetered) {
+  const auto follow_up = [&](int token, const std::string& channel) {
+    const std::string target = "/webhooks/app/token" + std::to_string(token);
+    limits.add(++last, rest_route("POST", target, "", "app", 0, channel), "a", false, true);
+    return last;
+  };
+  for (int i = 0; i < 40; ++i) follow_up(i, "1");
+  const Id elsewhere = follow_up(100, "2");
+  auto sent = all_that_may_go();
+  EXPECT_EQ(sent.size(), 31u);
+  EXPECT_EQ(std::count(sent.begin(), sent.end(), elsewhere), 1);
+  for (const Id id : sent) answer(id, plain(204));
+  now += 30s;
+  EXPECT_EQ(next(), 0u);
+  EXPECT_EQ(limits.wait_of(last - 1, now).reason, RestLimits::Reason::Route);
+  EXPECT_GE(limits.wake(now), now + 30s);
+  EXPECT_LE(limits.wake(now), now + 31s);
+  now = limits.wake(now);
+  EXPECT_EQ(all_that_may_go().size(), 10u);
+}
+
+TEST_F(RestLimitsTest, PostsOfAWebhookAreMetered) {
+  const auto send = [&](RestLimits& to) {
+    int sent = 0;
+    for (int i = 0; i < 40; ++i) add(to, "POST", "/webhooks/5/token?wait=true");
+    while (const Id id = to.next(now)) {
+      const RateHeaders headers = ok({100, 99, 1});
+      to.answered(id, &headers, now);
+      to.done(id);
+      ++sent;
+    }
+    return sent;
+  };
+  EXPECT_EQ(send(limits), 30);
+  RestLimits::Options options;
+  options.webhook_posts_per_minute = 0;
+  RestLimits unmetered(options);
+  EXPECT_EQ(send(unmetered), 40);
+}
+
 TEST_F(RestLimitsTest, ExpressGoesFirst) {
   for (int channel = 1; channel <= 60; ++channel) get(channel);
   const Id callback = add("POST", "/interactions/5/token/callback", "z", true);

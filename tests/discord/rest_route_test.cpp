@@ -75,6 +75,19 @@ TEST(RestRoute, OldMessagesAreDeletedApart) {
             "PATCH /channels/{id}/messages/{id}");
 }
 
+TEST(RestRoute, NewMessagesOfWebhooksAndInteractionsAreMetered) {
+  const auto meter = [](std::string_view method, std::string_view target, std::string_view channel = "") {
+    return rest_route(method, target, "", "7", 0, channel).meter;
+  };
+  EXPECT_EQ(meter("POST", "/webhooks/5/token?wait=true"), "webhook 5");
+  EXPECT_EQ(meter("POST", "/webhooks/5/token/slack"), "webhook 5");
+  EXPECT_EQ(meter("PATCH", "/webhooks/5/token/messages/9"), "");
+  EXPECT_EQ(meter("POST", "/webhooks/7/token", "33"), "channel 33");
+  EXPECT_EQ(meter("POST", "/webhooks/7/token"), "") << "it is not known where";
+  EXPECT_EQ(meter("POST", "/interactions/1/token/callback", "33"), "");
+  EXPECT_EQ(meter("POST", "/channels/33/messages"), "");
+}
+
 TEST(RestRoute, RenamesAreApart) {
   EXPECT_EQ(route("PATCH", "/channels/1", R"({"name":"x"})").key, "PATCH /channels/{id} (name or topic)");
   EXPECT_EQ(route("PATCH", "/channels/1", R"({"topic":null})").key, "PATCH /channels/{id} (name or topic)");

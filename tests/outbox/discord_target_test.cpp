@@ -54,6 +54,17 @@ TEST_F(DiscordTargetTest, ANewMessageIsGivenANonceThatDiscordChecks) {
   EXPECT_TRUE(call_.repeatable);
 }
 
+TEST_F(DiscordTargetTest, AMessageOfACallHasANonceToo) {
+  const RestRequest call = DiscordTarget::call_of(row("POST", "/channels/1/messages", R"({"content":"hi"})"), "abc");
+  EXPECT_TRUE(call.repeatable);
+  EXPECT_EQ(json::parse(call.body), json::parse(R"({"content":"hi","nonce":"abc","enforce_nonce":true})"));
+  const std::string own = R"({"content":"hi","nonce":"1"})";
+  EXPECT_EQ(DiscordTarget::call_of(row("POST", "/channels/1/messages", own), "abc").body, own);
+  EXPECT_FALSE(DiscordTarget::call_of(row("POST", "/channels/1/messages", own), "abc").repeatable);
+  EXPECT_EQ(DiscordTarget::call_of(row("POST", "/channels/1/messages", "{"), "abc").body, "{") << "Discord says why";
+  EXPECT_FALSE(DiscordTarget::call_of(row("POST", "/channels/1/threads", "{}"), "abc").repeatable);
+}
+
 TEST_F(DiscordTargetTest, ItsAuthorsNonceStays) {
   const std::string own = R"({"content":"hi","nonce":"1"})", enforced = R"({"nonce":"1","enforce_nonce":true})";
   OutboxRow message = accepted(row("POST", "/channels/1/messages", own));
