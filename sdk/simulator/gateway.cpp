@@ -161,10 +161,7 @@ Gateway::Identify Gateway::identify(std::uint32_t shard) {
   if (identifies_ >= options.identify_total) {
     // Discord ends every session and resets the token.
     log("identify refused: none left today; the token is no longer valid");
-    token_reset_ = true;
-    const std::vector<Peer*> peers(peers_.begin(), peers_.end());
-    for (Peer* peer : peers) peer->close(4004, "Authentication failed.");
-    while (!sessions_.empty()) destroy_session(*sessions_.begin()->second);
+    reset_token();
     return Identify::kExhausted;
   }
   const auto interval = static_cast<std::int64_t>(options.identify_interval * 1000);
@@ -175,6 +172,21 @@ Gateway::Identify Gateway::identify(std::uint32_t shard) {
   ++identifies_;
   if (first_login_ms_ == 0) first_login_ms_ = now_ms_;
   return Identify::kYes;
+}
+
+void Gateway::reset_token() {
+  token_reset_ = true;
+  const std::vector<Peer*> peers(peers_.begin(), peers_.end());
+  for (Peer* peer : peers) peer->close(4004, "Authentication failed.");
+  while (!sessions_.empty()) destroy_session(*sessions_.begin()->second);
+}
+
+bool Gateway::goes_wrong(std::string_view what) {
+  const auto found = going_wrong_.find(what);
+  if (found == going_wrong_.end() || found->second == 0) return false;
+  --found->second;
+  log(fmt::format("{}, as was asked for", what));
+  return true;
 }
 
 bool Gateway::handshake_refused(bool resume_port) {
@@ -364,6 +376,15 @@ Gateway::Answer Gateway::fault(std::string_view body) {
     const auto* seconds = member(*value, "seconds");
     const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;
     refusal.until_ms = length > 0 ? now_ms_ + static_cast<std::int64_t>(length * 1000) : 0;
+  } else if (name == "no_hello" || name == "no_ready" || name == "refuse_resume") {
+    going_wrong_[name] = number_at(*value, "count").value_or(1);
+  } else if (name == "late_ready") {
+    const auto* seconds = member(*value, "seconds");
+    const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;
+    ready_delay_ms_ = static_cast<std::int64_t>(length * 1000);
+  } else if (name == "revoke_token") {
+    hit = sessions_.size();
+    reset_token();
   } else if (name == "guild_outage" || name == "guild_return") {
     Guild* guild = world.find_guild(id_at(*value, "guild_id"));
     if (guild == nullptr) return {false, R"({"error":"guild_id names no server of this world"})"};

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "interactions.hpp"
 #include "peer.hpp"
@@ -42,6 +43,10 @@ class Gateway {
   void tick();
   /// Should a handshake be refused with 503 just now? Counts.
   bool handshake_refused(bool resume_port);
+  /// Is this to go wrong now: "no_hello", "no_ready" or "refuse_resume"? Counts.
+  bool goes_wrong(std::string_view what);
+  /// Milliseconds by which the next READY is to be late; once.
+  std::int64_t ready_delay() { return std::exchange(ready_delay_ms_, 0); }
   bool token_ok(std::string_view token) const {
     return !token.empty() && !token_reset_ && (options.token.empty() || token == options.token);
   }
@@ -116,6 +121,8 @@ class Gateway {
   Stream& stream(ShardKey shard);
   void tick_streams(double seconds);
   std::size_t set_outage(Guild& guild, bool outage);
+  /// Ends every session for good; the token is never accepted again.
+  void reset_token();
 
   Schedule schedule_;
   std::int64_t now_ms_;
@@ -129,6 +136,8 @@ class Gateway {
   std::int64_t budget_until_ms_ = 0;
   std::int64_t first_login_ms_ = 0;
   bool token_reset_ = false;
+  std::map<std::string, std::uint64_t, std::less<>> going_wrong_;  ///< how often still
+  std::int64_t ready_delay_ms_ = 0;
   bool outage_over_ = false;
   bool paused_ = false;
   struct Refusal {

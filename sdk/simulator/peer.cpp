@@ -57,6 +57,7 @@ void Peer::send(std::string_view json) {
 
 void Peer::open() {
   last_beat_ms_ = gateway_.now();
+  if (gateway_.goes_wrong("no_hello")) return;
   send(fmt::format(
       R"({{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{},"_trace":["[\"trellis-sim\",{{}}]"]}}}})",
       gateway_.options.heartbeat_interval));
@@ -151,6 +152,7 @@ void Peer::tick(std::int64_t now_ms) {
     drop();
     return;
   }
+  if (late_ready_ && !closing_ && now_ms >= ready_at_ms_) std::exchange(late_ready_, nullptr)();
   if (blast_ == Blast::kPreparing) prepare_blast();
   const auto patience = static_cast<std::int64_t>(gateway_.options.heartbeat_interval) * 3 / 2 + 100;
   if (!closing_ && now_ms - last_beat_ms_ > patience) {
@@ -248,11 +250,24 @@ void Peer::identify(std::string_view text) {
     gateway_.log(fmt::format("identify of shard {} refused: too soon", shard.id));
     return send(R"({"t":null,"s":null,"op":9,"d":false})");
   }
+  if (gateway_.goes_wrong("no_ready")) return;
   const auto large = number_at(*d, "large_threshold").value_or(50);
   Audience audience;
   audience.presences = (*intents & intent::kPresences) != 0;
   audience.large_threshold = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(large, 50, 250));
-  Session& session = gateway_.create_session(std::move(token), shard, *intents, audience);
+  if (const std::int64_t delay = gateway_.ready_delay(); delay > 0) {
+    gateway_.log(fmt::format("READY comes in {} ms", delay));
+    ready_at_ms_ = gateway_.now() + delay;
+    late_ready_ = [=, this, token = std::move(token), intents = *intents] {
+      begin_session(token, shard, intents, audience);
+    };
+    return;
+  }
+  begin_session(std::move(token), shard, *intents, audience);
+}
+
+void Peer::begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience) {
+  Session& session = gateway_.create_session(std::move(token), shard, intents, audience);
   attach(session);
   gateway_.send_ready(session);
   gateway_.log(fmt::format("session {} shard {}/{} identified", session.id, shard.id, shard.count));
@@ -261,6 +276,7 @@ void Peer::identify(std::string_view text) {
 
 void Peer::resume(std::string_view text) {
   if (session_ != nullptr) return close(4005, "Already authenticated.");
+  if (gateway_.goes_wrong("refuse_resume")) return close(4000, "Unknown error.");
   const auto value = parse_json(text);
   const auto* d = member(*value, "d");
   if (d == nullptr || !d->is_object()) return close(4002, "Error while decoding payload.");

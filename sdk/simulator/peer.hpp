@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,7 @@ class Peer {
 
   void put_message(std::string& out, std::string_view json);
   void identify(std::string_view text);
+  void begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience);
   void resume(std::string_view text);
   void attach(Session& session);
   bool from_session(Output& out);
@@ -109,6 +111,8 @@ class Peer {
   bool reorder_ = false;
   std::uint64_t lose_ = 0;
   std::int64_t drop_at_ms_ = 0;
+  std::int64_t ready_at_ms_ = 0;
+  std::function<void()> late_ready_;
   std::int64_t last_beat_ms_ = 0;
   std::uint64_t muted_acks_ = 0;
   std::deque<std::int64_t> received_ms_;  ///< for the 120 per 60 s

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ActionRowBuilder, ButtonBuilder, ButtonStyle, Client, EmbedBuilder, Events, GatewayIntentBits, ModalBuilder, TextInputBuilder, TextInputStyle } from 'discord.js';
-import { Simulator, countMessages, countTypes, until } from './sim.mjs';
+import { Simulator, countMessages, countTypes, stopWithTranscript, until } from './sim.mjs';
 
 const intents = Object.values(GatewayIntentBits).filter((bit) => typeof bit === 'number');
 
@@ -48,7 +48,7 @@ test('logs in, sees the servers, and counts every dispatch through a forced reco
     assert.deepEqual(raw.errors, []);
     await client.destroy();
   } finally {
-    await sim.stop();
+    await stopWithTranscript(sim, 'discord.js');
   }
 });
 
@@ -64,7 +64,7 @@ test('identifies anew when told that its session is invalid', async () => {
     assert.notEqual(sessions[0].session_id, first);
     await client.destroy();
   } finally {
-    await sim.stop();
+    await stopWithTranscript(sim, 'discord.js');
   }
 });
 
@@ -83,7 +83,7 @@ test('runs the shards it is recommended', async () => {
     assert.equal(truth.messages_total_sent, 900);
     await client.destroy();
   } finally {
-    await sim.stop();
+    await stopWithTranscript(sim, 'discord.js');
   }
 });
 
@@ -102,7 +102,7 @@ async function withClient(body, ...flags) {
     throw error;
   } finally {
     await client.destroy();
-    await sim.stop();
+    await stopWithTranscript(sim, 'discord.js');
   }
 }
 

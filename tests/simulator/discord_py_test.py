@@ -30,6 +30,13 @@ class Simulator:
     def fault(self, name, **more):
         return self.call("/_sim/fault", {"fault": name, **more})
 
+    def print_transcript(self):
+        """What the client did, as the simulator saw it."""
+        for one in self.call("/_sim/requests"):
+            print("discord.py:", one["method"], one["path"], "->", one["status"], one.get("code", ""))
+        sent = self.call("/_sim/truth")["dispatches"]
+        print("discord.py: was sent", ", ".join(f"{count} {name}" for name, count in sent.items()))
+
     def stop(self):
         self.process.terminate()
         self.process.wait()
@@ -163,7 +170,7 @@ async def interactions(simulator, bot, guild, channel):
 
 
 async def main():
-    flags = ["--rate", "50", "--total", "400", "--start", "now", "--span-days", "0", "--quiet"]
+    flags = ["--rate", "50", "--total", "400", "--start", "now", "--span-days", "0"]
     simulator = Simulator(*flags)
     try:
         discord.http.Route.BASE = simulator.base + "/api/v10"
@@ -187,6 +194,7 @@ async def main():
         assert {name: bot.types.count(name) for name in set(bot.types)} == sent
         assert not bot.failures, bot.failures
         await bot.close()
+        simulator.print_transcript()
     finally:
         simulator.stop()
 

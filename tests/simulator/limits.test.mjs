@@ -159,3 +159,29 @@ test('op 3 changes the presence at most five times in 20 s, op 4 moves the bot t
     assert.equal(await other.closedWith(), 4002);
   });
 });
+
+test('logins that go wrong: no Hello, no or a late READY, a RESUME that is closed, a token that is revoked', async () => {
+  await withSimulator(['--identify-interval', '0', ...quiet], async (sim, url) => {
+    await sim.fault('no_hello');
+    const silent = new Client(url);
+    await until(() => sim.log.includes('no_hello, as was asked for'), 'a connection without Hello');
+    await sim.fault('no_ready');
+    const waiting = new Client(url);
+    await until(() => sim.log.includes('no_ready, as was asked for'), 'an IDENTIFY without READY');
+    waiting.send({ op: 1, d: null });
+    await waiting.op(11);
+    await sim.fault('late_ready', { seconds: 0.2 });
+    const fine = new Client(url);
+    await fine.dispatched('READY');
+    assert.match(sim.log, /READY comes in 200 ms/);
+    assert.deepEqual([silent.received, waiting.dispatches], [[], []]);
+    await sim.fault('refuse_resume', { count: 2 });
+    for (let i = 0; i < 2; ++i) assert.equal(await new Client(url, { login: fine.state }).closedWith(), 4000);
+    const resumed = new Client(url, { login: fine.state });
+    await resumed.dispatched('RESUMED');
+    await sim.fault('revoke_token');
+    assert.equal(await resumed.closedWith(), 4004);
+    assert.equal((await sim.get('/api/v10/users/@me')).status, 401);
+    assert.equal(await new Client(url).closedWith(), 4004);
+  });
+});

@@ -208,3 +208,16 @@ export function countMessages(dispatches) {
   }
   return counts;
 }
+
+/** Ends it, and prints what the client did as the simulator saw it: logins, requests, dispatches. */
+export async function stopWithTranscript(sim, client) {
+  try {
+    const requests = (await sim.get('/_sim/requests')).body;
+    const { dispatches } = await sim.truth();
+    for (const line of sim.log.split('\n').filter((one) => one !== '')) console.log(`${client}: ${line}`);
+    for (const { method, path, status, code } of requests) console.log(`${client}: ${method} ${path} -> ${status}${code ? ` (${code})` : ''}`);
+    console.log(`${client}: was sent ${Object.entries(dispatches).map(([type, count]) => `${count} ${type}`).join(', ')}`);
+  } finally {
+    await sim.stop();
+  }
+}
