@@ -1,13 +1,19 @@
-# trellis_test(journal_test SOURCES a_test.cpp LIBRARIES trellis-journal [LABELS unit])
+# trellis_test(journal_test SOURCES a_test.cpp LIBRARIES trellis-journal [LABELS unit] [DISCORD suites...])
 # A GoogleTest program; each TEST is one ctest test.
+#
+# ctest -L takes a regular expression: what is about Discord has a label that ends in _discord, so that both -L e2e and
+# -L discord find a test with e2e_discord. In the folders named here that is everything; of another program it is the
+# suites that DISCORD names, as patterns of GoogleTest's.
 include(GoogleTest)
 find_package(GTest REQUIRED)
+
+set(trellis_discord_folders "/tests/(cache|commands|discord|gateway|interactions|outbox|simulator)$")
 
 # What a ThreadSanitizer build is for: the programs labelled tsan, and nothing else of the tree.
 add_custom_target(tsan-tests)
 
 function(trellis_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;DISCORD" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -16,15 +22,27 @@ function(trellis_test name)
   target_compile_definitions(${name} PRIVATE TRELLIS_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures"
                                              TRELLIS_BIN="${PROJECT_BINARY_DIR}/bin"
                                              TRELLIS_PLUGINS="${PROJECT_BINARY_DIR}/plugins")
+  if(ARG_LABELS AND CMAKE_CURRENT_SOURCE_DIR MATCHES "${trellis_discord_folders}" AND NOT ARG_LABELS MATCHES "discord")
+    string(APPEND ARG_LABELS "_discord")
+  endif()
   # An empty value would make the next property's name the value.
   set(properties TIMEOUT ${ARG_TIMEOUT})
-  foreach(property LABELS ENVIRONMENT)
-    if(ARG_${property})
-      list(APPEND properties ${property} "${ARG_${property}}")
-    endif()
-  endforeach()
-  if("tsan" IN_LIST ARG_LABELS)
+  if(ARG_ENVIRONMENT)
+    list(APPEND properties ENVIRONMENT "${ARG_ENVIRONMENT}")
+  endif()
+  if(ARG_LABELS MATCHES "tsan")
     add_dependencies(tsan-tests ${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+  set(label)
+  if(ARG_LABELS)
+    set(label LABELS ${ARG_LABELS})
+  endif()
+  if(ARG_DISCORD)
+    list(JOIN ARG_DISCORD ":" suites)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER -${suites} PROPERTIES ${properties} ${label})
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER ${suites} TEST_LIST ${name}_discord
+                         PROPERTIES ${properties} LABELS ${ARG_LABELS}_discord)
+  else()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties} ${label})
+  endif()
 endfunction()

@@ -6,6 +6,7 @@
 #   cmake/test.sh                    everything but the long tests and the full fault suite
 #   cmake/test.sh -R Kill            tests whose name fits; arguments go to ctest
 #   cmake/test.sh -L faults          the fault suite with full counts (release only); prints its table
+#   cmake/test.sh -L discord         everything about Discord (release only); prints which test shows which of its rules
 #   cmake/test.sh -L long            the long tests, fuzzing, and the fault suite's short form under AddressSanitizer
 #   TRELLIS_PRESETS="release" cmake/test.sh     fewer builds; the default is "release asan tsan"
 set -uo pipefail
@@ -29,12 +30,14 @@ command -v node >/dev/null || die "node is missing: install the package nodejs"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || die "PostgreSQL is missing: install the package postgresql"
 
 labels_given=no
+rules=no
 presets="release asan tsan"
 before=
 for argument in "$@"; do
   case $argument in -L | -L* | --label-regex*) labels_given=yes ;; esac
   case "$before $argument" in
     "-L faults") presets=release ;;
+    "-L discord") presets=release rules=yes ;;
     "-L long" | "-L fuzz") presets+=" fuzz" ;;
   esac
   before=$argument
@@ -82,8 +85,10 @@ for preset in ${TRELLIS_PRESETS:-$presets}; do
   say "$preset: $count tests"
   export TRELLIS_FAULT_TABLE="$PWD/build/$preset/faults.tsv"
   : >"$TRELLIS_FAULT_TABLE"
-  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error -j2 "${arguments[@]}" || result=1
+  results="$PWD/build/$preset/tests.xml"
+  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j2 "${arguments[@]}" || result=1
   fault_table "$TRELLIS_FAULT_TABLE"
+  if [ "$rules" = yes ]; then bash tests/discord/protocol_table.sh tests/discord/protocol_rules.tsv "$results" || result=1; fi
 done
 [ "$ran" = yes ] || die "no test fits: $*"
 exit $result

@@ -1,0 +1,94 @@
+// Outages of the gateway. Those that a stream of events tells more about are rows of the fault suite: half-open
+// sockets, missing ACKs, op 1, 7 and 9, close codes, a resume host that answers 503.
+#include <fmt/format.h>
+
+#include "drill.hpp"
+
+namespace trellis::e2e {
+namespace {
+
+constexpr int kExitDiscord = 4;
+
+class GatewayDrill : public Drill {
+ protected:
+  /// Messages of a person that the simulator sends while the host listens.
+  std::vector<std::string> quick(std::vector<std::string> more = {}) {
+    std::vector<std::string> flags{"--guilds", "1", "--rate", "1", "--total", "1"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  }
+  std::int64_t sessions() { return sim().dispatches("READY"); }
+};
+
+/// 4014: the host stops, and says which intent to switch on and where. It does not try again.
+TEST_F(GatewayDrill, IntentNotGranted) {
+  start_simulator(quick({"--privileged", "members,presences"}));
+  start_host();
+  EXPECT_EQ(end_of_host(), kExitDiscord);
+  EXPECT_NE(host().err().find("4014"), std::string::npos);
+  EXPECT_NE(host().err().find("MESSAGE_CONTENT"), std::string::npos);
+  EXPECT_NE(host().err().find("https://discord.com/developers/applications"), std::string::npos);
+  EXPECT_EQ(sessions(), 0);
+  found("stopped, naming MESSAGE_CONTENT");
+}
+
+/// 4004 in the middle of a session, and 401 from the HTTP API: the host stops and says that the token is no longer
+/// valid. It does not log in again, which would only hurt.
+TEST_F(GatewayDrill, TokenRevoked) {
+  start_simulator(quick());
+  start_host();
+  wait_for_host();
+  sim().fault("revoke_token");
+  EXPECT_EQ(end_of_host(), kExitDiscord);
+  EXPECT_NE(host().err().find("4004"), std::string::npos);
+  EXPECT_NE(host().err().find("token"), std::string::npos);
+  EXPECT_EQ(sessions(), 1);
+  start_host();
+  EXPECT_EQ(end_of_host(), kExitDiscord) << "a token that is refused from the start";
+  EXPECT_NE(host().err().find("401"), std::string::npos);
+  found("stopped, naming the token");
+}
+
+/// The connection opens and nothing comes.
+TEST_F(GatewayDrill, HelloNeverComes) {
+  start_simulator(quick());
+  start_host();
+  wait_for_host();
+  sim().fault("no_hello", {{"count", 1}});
+  sim().fault("drop");
+  await("the session is resumed", [&] { return number("resumes") == 1 && ready(); });
+  EXPECT_EQ(number("identifies"), 1) << "the session was lost";
+  stop_host();
+  found("left and resumed");
+}
+
+/// In an outage READY may take minutes, while heartbeats are acknowledged. Another IDENTIFY would only come later
+/// still.
+TEST_F(GatewayDrill, ReadyComesLate) {
+  start_simulator(quick({"--heartbeat-interval", "5000"}));
+  sim().fault("late_ready", {{"seconds", 70}});
+  start_host();
+  wait_for_host();
+  EXPECT_EQ(number("identifies"), 1);
+  EXPECT_EQ(sessions(), 1);
+  stop_host();
+  found("waited, with heartbeats");
+}
+
+/// Each RESUME is answered by a close. After some the host gives the session up instead of asking for ever.
+TEST_F(GatewayDrill, ResumeLoop) {
+  start_simulator(quick());
+  start_host();
+  wait_for_host();
+  const int before = number("identifies");
+  sim().fault("refuse_resume", {{"count", 1'000'000}});
+  sim().fault("drop");
+  await("there is a new session", [&] { return number("identifies") == before + 1 && ready(); });
+  EXPECT_EQ(number("resumes"), 0);
+  EXPECT_EQ(sessions(), 2);
+  stop_host();
+  found("a new session after RESUMEs in vain");
+}
+
+}  // namespace
+}  // namespace trellis::e2e
