@@ -34,6 +34,18 @@ int select_of(const ParamSpec& param) {
   }
 }
 
+/// Of a select; a number is read from its text again.
+std::string text_of(const ChoiceSpec::Value& value) {
+  return std::visit(
+      [](const auto& one) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, std::string>)
+          return one;
+        else
+          return fmt::format("{}", one);
+      },
+      value);
+}
+
 json::object text_input(const ParamSpec& param) {
   json::object input{{"type", kTextInput},
                      {"custom_id", param.name},
@@ -52,7 +64,8 @@ json::object field(const ParamSpec& param) {
     return {{"type", type}, {"custom_id", param.name}, {"required", param.required}};
   if (param.choices.empty() || param.choices.size() > kChoicesMax) return text_input(param);
   json::array options;
-  for (const std::string& choice : param.choices) options.push_back({{"label", choice}, {"value", choice}});
+  for (const ChoiceSpec& choice : param.choices)
+    options.push_back({{"label", choice.name}, {"value", text_of(choice.value)}});
   return {{"type", kStringSelect}, {"custom_id", param.name}, {"options", options}, {"required", param.required}};
 }
 

@@ -120,7 +120,7 @@ Destination destination_of(const Interaction& one, const Declared& declared) {
   to.name = one.name;
   for (const auto& [plugin, entries] : declared)
     for (const EntrySpec& entry : entries)
-      if (entry.kind == TL_COMMAND && entry.name == one.name) {
+      if (entry.kind == TL_COMMAND && entry.name == one.name && entry.command_type == one.command_type) {
         to.plugin = plugin;
         to.ephemeral = (entry.flags & TL_ENTRY_EPHEMERAL) != 0;
       }
@@ -135,6 +135,7 @@ RequestCall request_of(const std::shared_ptr<Conversation>& conversation, const 
   call.name = to.name;
   call.args = one.args;
   call.deadline_us = deadline_us;
+  call.command_type = one.command_type;
   call.param = one.focused;
   call.guild = one.guild;
   call.channel = one.channel;

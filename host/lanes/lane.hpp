@@ -46,6 +46,7 @@ struct RequestCall {
   std::shared_ptr<std::atomic<bool>> cancelled;  // true: its waits end with TL_CANCELLED; may be null
 
   // ---- of interactions ----
+  std::uint32_t command_type = TL_COMMAND_SLASH;
   std::string param = {};  // TL_SUGGEST: the command's parameter that is being typed
   std::uint64_t guild = 0, channel = 0, user = 0, permissions = 0;
   std::shared_ptr<const boost::json::value> raw = nullptr;  // as Discord sent it

@@ -82,7 +82,7 @@ RequestAnswer Lane::request(const RequestCall& call) {
   }
   std::optional<EntrySpec> suggestion;
   if (call.kind == TL_SUGGEST) suggestion = instance->ledger.suggestion(call.name, call.param);
-  const EntrySpec* entry = suggestion ? &*suggestion : instance->ledger.find(call.kind, call.name);
+  const EntrySpec* entry = suggestion ? &*suggestion : instance->ledger.find(call.kind, call.name, call.command_type);
   if (!entry) {
     std::vector<std::string> names;
     for (const EntrySpec& other : instance->ledger.entries)

@@ -66,6 +66,17 @@ TEST_F(InteractionsTest, SubcommandsAreFoundByTheirPath) {
   stop_host();
 }
 
+TEST_F(InteractionsTest, CommandsOfContextMenusHaveTheirTarget) {
+  const json::value members = sim().get("/api/v10/guilds/" + server_ + "/members?limit=5");
+  const json::value& user = members.at(1).at("user");
+  EXPECT_EQ(content(said(act({{"user_command", "Greet"}, {"target", user.at("id")}}))),
+            fmt::format("Hello {}, member", std::string(user.at("username").as_string())));
+  const json::value message = sim().post("/api/v10/channels/" + channel_ + "/messages", {{"content", "to be or not"}});
+  const std::string id(message.at("id").as_string());
+  EXPECT_EQ(content(said(act({{"message_command", "Quote"}, {"target", id}}))), fmt::format("> to be or not ({})", id));
+  stop_host();
+}
+
 TEST_F(InteractionsTest, SuggestionsAreAtMost25AndAlwaysCome) {
   const auto choices = [&](const std::string& typed) {
     const json::object one =

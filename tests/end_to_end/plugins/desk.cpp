@@ -46,6 +46,8 @@ class Desk final : public Plugin {
     setup.command("ban", "Needs a permission", this, &Desk::silent).needs(Permission::BanMembers);
     setup.command("owners", "For owners", this, &Desk::silent).owners_only();
     setup.command("rare", "Twice an hour", this, &Desk::silent).limit(2, 1h);
+    setup.user_command("Greet", this, &Desk::greet);
+    setup.message_command("Quote", this, &Desk::quote);
     setup.method("post", this, &Desk::post, param("channel"));
     setup.method("visits", this, &Desk::visits, param("name"));
   }
@@ -134,6 +136,13 @@ class Desk final : public Plugin {
     visit(command, "stuck");
     while (!std::filesystem::exists(until)) std::this_thread::sleep_for(20ms);
     return "Free again";
+  }
+
+  std::string greet(UserCommand& command) {
+    return "Hello " + std::string(command.target().username) + (command.target_member() ? ", member" : "");
+  }
+  std::string quote(MessageCommand& command) {
+    return "> " + std::string(command.target().content()) + " (" + command.target().id().text() + ")";
   }
 
   Json post(Request& request, ChannelId channel) {

@@ -44,6 +44,8 @@ json::array commands() {
   for (const char* name : {"progress", "file", "broken", "refuse", "silent", "late_form", "wrong", "here", "ban",
                            "owners", "rare", "nobodys"})
     all.push_back(command_of(name));
+  all.push_back({{"name", "Greet"}, {"type", 2}});
+  all.push_back({{"name", "Quote"}, {"type", 3}});
   return all;
 }
 
