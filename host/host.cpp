@@ -10,6 +10,7 @@
 
 #include "abi/tables.hpp"
 #include "admin/command_line.hpp"
+#include "commands/declarations.hpp"
 #include "discord/rest_metrics.hpp"
 #include "discord/user_agent.hpp"
 #include "gateway/intents.hpp"
@@ -74,7 +75,10 @@ int Host::Impl::run() {
   io_thread = std::thread([this] { io.run(); });
   try {
     start();
-    if (connect_gateway()) wait_for_stop(std::chrono::milliseconds::max());
+    if (connect_gateway()) {
+      registrar->start();
+      wait_for_stop(std::chrono::milliseconds::max());
+    }
   } catch (const Occupied& error) {
     ask_to_stop(kExitOccupied, error.what());
   } catch (const StoreError& error) {
@@ -145,6 +149,7 @@ void Host::Impl::start() {
   services.find_table = find_abi_table;
   services.now_us = wall_clock_us;
   services.check_schedule = Scheduler::check;
+  services.check_declarations = check_declarations;
   services.has = [this](std::string_view what) { return what == (store->is_postgresql() ? "postgresql" : "sqlite"); };
   services.metric = [this](const MetricSpec& spec) {
     return metrics.family(static_cast<Metrics::Kind>(spec.kind), spec.name, spec.help, spec.labels);
@@ -174,6 +179,7 @@ void Host::Impl::start() {
   if (crash_page && crash_page->last())
     manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
   enabled = std::make_unique<EnabledPlugins>(*store, *host_namespace, *manager);
+  open_registrar();
   control_server =
       std::make_unique<ControlServer>(state->socket(), [this](const auto& words) { return control(words); });
 
@@ -313,6 +319,7 @@ bool Host::Impl::guilds_known() const {
 /// Stop reading, commit every lane, close the gateway so that the session stays resumable.
 void Host::Impl::shut_down() {
   const auto deadline = std::chrono::steady_clock::now() + config.shutdown.deadline;
+  if (registrar) registrar->stop();
   control_server.reset();
   if (scheduler) scheduler->stop();
   if (identify_permits) boost::asio::post(io, [permits = identify_permits] { permits->stop(); });

@@ -47,6 +47,9 @@ constexpr std::string_view kHelp =
     "trellis ctl outbox show PLUGIN ID      one, whole; the beginning of its id will do\n"
     "trellis ctl outbox retry PLUGIN ID|--all delivers what was given up, last in its queue\n"
     "trellis ctl outbox drop PLUGIN ID|--all  forgets it; --all: everything that was given up\n"
+    "trellis ctl commands list             what the plugins declare of commands; --json\n"
+    "trellis ctl commands diff             what would be changed of that which is registered with Discord; --json\n"
+    "trellis ctl commands sync             changes it now; --json\n"
     "trellis ctl metrics                    in Prometheus's text format\n"
     "trellis ctl stop                       ends the host as SIGTERM does\n";
 
@@ -84,6 +87,7 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
     }
     if (first == "call") return control_call(words);
     if (first == "dead") return control_dead(words);
+    if (first == "commands") return control_commands(words);
     if (first == "outbox") return control_outbox(words);
     if (first == "methods" && words.size() == 2) {
       if (!manager->loaded(words[1]))
@@ -112,8 +116,8 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
       ask_to_stop(kExitOk, "asked to end by trellis ctl");
       return {kExitOk, "stopping\n", ""};
     }
-    std::vector<std::string> known{"status", "plugin", "gateway", "call", "methods", "jobs",
-                                   "dead",   "outbox", "metrics", "stop", "help"};
+    std::vector<std::string> known{"status", "plugin", "gateway",  "call",    "methods", "jobs",
+                                   "dead",   "outbox", "commands", "metrics", "stop",    "help"};
     const std::string near = nearest(first, known);
     return refuse(fmt::format("there is no `trellis ctl {}`{}; `trellis ctl help` lists what there is", first,
                               near.empty() ? "" : "; did you mean " + near + "?"),

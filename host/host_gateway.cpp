@@ -72,6 +72,7 @@ void Host::Impl::needs_changed() {
     told->get_future().wait_for(kShardPatience);
   }
   say_which_intents_are_missing();
+  registrar->changed();
 }
 
 void Host::Impl::say_which_intents_are_missing() const {

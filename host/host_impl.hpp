@@ -16,6 +16,7 @@
 
 #include "admin/control_socket.hpp"
 #include "cache/cache.hpp"
+#include "commands/registrar.hpp"
 #include "crash/history.hpp"
 #include "crash/page.hpp"
 #include "discord/gateway_info.hpp"
@@ -76,6 +77,10 @@ struct Host::Impl {
   void measure_lanes();
   std::map<Stream, Position> tails() const;  // of the journals
 
+  // host_commands.cpp: commands of plugins at Discord, and `trellis ctl commands`
+  void open_registrar();
+  ControlAnswer control_commands(const std::vector<std::string>& words);
+
   // host_control.cpp, host_control_plugin.cpp: `trellis ctl`
   ControlAnswer control(const std::vector<std::string>& words);
   ControlAnswer control_status(bool json);
@@ -125,6 +130,7 @@ struct Host::Impl {
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<PluginManager> manager;
   std::unique_ptr<EnabledPlugins> enabled;
+  std::unique_ptr<CommandRegistrar> registrar;
   std::shared_ptr<void> lane_metrics;
   std::unique_ptr<ControlServer> control_server;
 

@@ -125,7 +125,7 @@ class Loader {
     std::string text;
     if (value.is_string()) {
       text = value.as_string();
-    } else if (key.number && value.is_number()) {
+    } else if (key.number && (value.is_number() || value.is_bool())) {
       text = json::serialize(value);
     } else {
       return complain(key.name, fmt::format("{}: expected {}, got {}", where, key.expected, shown(value)));

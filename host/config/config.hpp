@@ -37,6 +37,8 @@ struct Config {
     ShardRange shards;
     std::optional<std::uint32_t> identify_reserve;  // none: its shards and 10
     std::set<std::uint64_t> owners;                 // empty: the application's
+    bool register_commands = true;
+    std::string development_guild;  // digits; empty: none
   } discord;
   struct StoreOptions {
     std::string url = "sqlite:state/store";  // not given: store/ in state.dir

@@ -148,6 +148,20 @@ std::string set_owners(Config& config, std::string_view text) {
   return "";
 }
 
+std::string set_development_guild(Config& config, std::string_view text) {
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (!text.empty() && (error != std::errc() || end != text.data() + text.size() || id == 0)) return kExpected;
+  config.discord.development_guild = text;
+  return "";
+}
+
+std::string set_register_commands(Config& config, std::string_view text) {
+  if (text != "true" && text != "false") return kExpected;
+  config.discord.register_commands = text == "true";
+  return "";
+}
+
 std::string set_store(Config& config, std::string_view text, const std::filesystem::path& base) {
   if (text.starts_with("sqlite:")) {
     auto folder = text.substr(7);
@@ -212,6 +226,16 @@ std::vector<Key> make_keys() {
                  "or its team.",
                  "ids of users, separated by commas",
                  [](Config& c, std::string_view text, const auto&) { return set_owners(c, text); }});
+  all.push_back({"discord.register_commands", "true",
+                 "Whether the plugins' commands are registered with Discord whenever they change. \"false\": only by "
+                 "`trellis ctl commands sync`.",
+                 "\"true\" or \"false\"",
+                 [](Config& c, std::string_view text, const auto&) { return set_register_commands(c, text); }, true});
+  all.push_back({"discord.development_guild", "",
+                 "The id of a server: commands are registered in it alone, and there at once. Those that are "
+                 "registered in all servers stay as they are. Empty: in all servers.",
+                 "the digits of a server's id, or nothing",
+                 [](Config& c, std::string_view text, const auto&) { return set_development_guild(c, text); }, true});
   all.push_back({"store.url", d.store.url,
                  "Where rows go: a folder for SQLite files, or a PostgreSQL database. Not given: store/ in state.dir.",
                  "\"sqlite:FOLDER\" or \"postgresql://user@host/database\"", set_store});

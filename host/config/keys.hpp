@@ -16,7 +16,7 @@ struct Key {
   std::string expected;       // "a size like \"8 GiB\", or \"auto\"": what values may be
   /// Stores the value, or says why not: "" = stored; kExpected = not what is expected; else the reason.
   std::function<std::string(Config&, std::string_view value, const std::filesystem::path& base)> set;
-  bool number = false;  // a bare number means something
+  bool number = false;  // a bare number, true or false means something
 
   std::string variable() const;  // TRELLIS_JOURNAL_BUDGET
 };

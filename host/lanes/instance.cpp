@@ -71,6 +71,9 @@ void Instance::set_up(tl_status (*entry)(const tl_entry_args*, tl_plugin*, char*
     check_unread();
   }
   if (!complaints.empty()) throw PluginError(fmt::format("{}", fmt::join(complaints, "\n")));
+  if (services.check_declarations)
+    if (const auto wrong = services.check_declarations(plugin, ledger); !wrong.empty())
+      throw DeclarationError(fmt::format("declares what Discord does not take:\n  {}", fmt::join(wrong, "\n  ")));
   reads.clear();
   by_type.resize(kEventTypesMax);
   for (const Subscription& subscription : ledger.subscriptions) by_type[subscription.type].push_back(&subscription);

@@ -30,6 +30,12 @@ class PluginError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Its declarations are wrong, whatever its settings.
+class DeclarationError : public PluginError {
+ public:
+  using PluginError::PluginError;
+};
+
 /// What plugins may use of the process besides their own lane. [any thread]
 struct PluginServices {
   std::function<const void*(std::string_view)> find_table;  // the ABI's tables by name; null: none
@@ -39,6 +45,8 @@ struct PluginServices {
   std::function<bool(std::string_view what)> has;          // "sqlite", "postgresql", "redis"
   std::function<std::uint64_t(const MetricSpec&)> metric;  // throws std::runtime_error
   std::function<void(std::uint64_t metric, double, std::vector<std::string> labels)> count;
+  /// What is wrong with its commands, components and forms, in sentences. May be empty: nothing is checked.
+  std::function<std::vector<std::string>(const std::string& plugin, const Ledger&)> check_declarations = {};
 };
 
 }  // namespace trellis::host

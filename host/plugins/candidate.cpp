@@ -1,6 +1,7 @@
 // A library that is to run: loaded and set up, checked against the other plugins, its migrations.
 #include <fmt/ranges.h>
 
+#include "commands/command_json.hpp"
 #include "gateway/intents.hpp"
 #include "journal/event_types.hpp"
 #include "log/log.hpp"
@@ -84,6 +85,7 @@ PluginManager::Candidate PluginManager::prepare(const std::string& id, const std
   candidate.first = candidate.factory();
   candidate.claims = claims_of(candidate.first->ledger);
   candidate.needs = needs_of(candidate.first->ledger, id);
+  candidate.commands = commands_of(candidate.first->ledger);
   candidate.not_served = not_served(candidate.first->ledger);
   return candidate;
 }
@@ -146,6 +148,7 @@ void PluginManager::check_beside_others(const std::string& id, const Candidate& 
     }
   }
   for (std::string& clash : clashes(id, candidate.claims, others)) wrong.push_back(std::move(clash));
+  for (std::string& too_many : too_many_commands(id, candidate.claims, others)) wrong.push_back(std::move(too_many));
   if (!wrong.empty()) throw PluginError(fmt::format("{}", fmt::join(wrong, "\n")));
 }
 

@@ -1,6 +1,7 @@
 #include "plugins/claims.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "lanes/instance.hpp"
 
@@ -60,7 +61,7 @@ std::vector<Claim> claims_of(const Ledger& ledger) {
               fmt::format("the commands \"{}\" and \"{}\" exclude each other: one that has subcommands "
                           "cannot be used without",
                           other.name, entry.name));
-      claims.push_back({what, entry.name});
+      claims.push_back({what, entry.name, TL_COMMAND_SLASH});
     }
   }
   for (std::size_t i = 0; i < ledger.tables.size(); ++i)
@@ -87,6 +88,30 @@ std::vector<std::string> clashes(const std::string& plugin, const std::vector<Cl
   }
   std::ranges::sort(found);
   found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+std::vector<std::string> too_many_commands(const std::string& plugin, const std::vector<Claim>& claims,
+                                           const std::map<std::string, std::vector<Claim>>& others) {
+  static constexpr struct {
+    std::uint32_t type;
+    std::size_t most;
+    const char* name;
+  } kLimits[] = {{TL_COMMAND_SLASH, 100, "slash"}, {TL_COMMAND_USER, 15, "user"}, {TL_COMMAND_MESSAGE, 15, "message"}};
+  std::vector<std::string> found;
+  for (const auto& limit : kLimits) {
+    std::set<std::string> all, mine;
+    for (const Claim& claim : claims)
+      if (claim.command_type == limit.type) mine.insert(claim.what);
+    all = mine;
+    for (const auto& [other, theirs] : others)
+      for (const Claim& claim : theirs)
+        if (other != plugin && claim.command_type == limit.type) all.insert(claim.what);
+    if (!mine.empty() && all.size() > limit.most)
+      found.push_back(
+          fmt::format("with the {} {} commands of plugin {} there are {} of all plugins together, and Discord takes {}",
+                      mine.size(), limit.name, plugin, all.size(), limit.most));
+  }
   return found;
 }
 

@@ -1,5 +1,9 @@
 #include "plugins/enabled.hpp"
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "commands/command_json.hpp"
 #include "gateway/intents.hpp"
 #include "journal/event_types.hpp"
 #include "log/log.hpp"
@@ -53,12 +57,15 @@ void EnabledPlugins::begin_gap(const std::string& plugin) {
 void EnabledPlugins::look_again() {
   std::vector<HostNamespace::Enabled> changed;
   const auto loaded = manager_.needs_of_each();
+  const auto commands = manager_.commands_of_each();
   {
     std::lock_guard lock(mutex_);
     for (const auto& [id, needs] : loaded) {
       Plugin& plugin = plugins_[id];
       plugin.stands.reset();
       HostNamespace::Enabled now = remembered(id, needs);
+      if (const auto found = commands.find(id); found != commands.end())
+        now.commands = boost::json::serialize(found->second);
       if (plugin.stored && plugin.remembered == now) continue;
       plugin.remembered = now;
       plugin.stored = false;
@@ -103,6 +110,23 @@ std::vector<std::string> EnabledPlugins::ids() const {
   std::vector<std::string> ids;
   for (const auto& [id, plugin] : plugins_) ids.push_back(id);
   return ids;
+}
+
+CommandWish EnabledPlugins::commands() const {
+  CommandWish wish;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, plugin] : plugins_) {
+    boost::json::error_code error;
+    const boost::json::value parsed = boost::json::parse(plugin.remembered.commands, error);
+    if (error || !parsed.is_array()) {
+      wish.unknown.push_back(id);
+      continue;
+    }
+    boost::json::array& commands = wish.plugins[id];
+    for (const boost::json::value& one : parsed.get_array())
+      if (one.is_object()) commands.push_back(normalised(one.get_object()));
+  }
+  return wish;
 }
 
 bool EnabledPlugins::standings(Stream stream, std::vector<Standing>& found) const {

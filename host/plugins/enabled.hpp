@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "commands/command_set.hpp"
 #include "plugins/manager.hpp"
 #include "state/host_namespace.hpp"
 
@@ -35,6 +36,8 @@ class EnabledPlugins {
 
   GatewayNeeds needs() const;
   std::vector<std::string> ids() const;
+  /// What all of them declare of commands, those that are not loaded as they did when they last were.
+  CommandWish commands() const;
   /// Of every enabled plugin that has a place in this stream. False: of one that is not loaded that cannot be read now.
   bool standings(Stream, std::vector<Standing>&) const;
 

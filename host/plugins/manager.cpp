@@ -250,6 +250,16 @@ std::map<std::string, GatewayNeeds> PluginManager::needs_of_each() const {
 }
 
 void PluginManager::on_unload(std::function<void(const std::string&)> unload) { on_unload_ = std::move(unload); }
+std::map<std::string, boost::json::array> PluginManager::commands_of_each() const {
+  std::map<std::string, boost::json::array> all;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, plugin] : plugins_) {
+    std::lock_guard plugin_lock(plugin->mutex);
+    all[id] = plugin->commands;
+  }
+  return all;
+}
+
 void PluginManager::on_needs_changed(std::function<void()> changed) { on_needs_changed_ = std::move(changed); }
 
 RequestAnswer PluginManager::call(const std::string& id, const RequestCall& call) {

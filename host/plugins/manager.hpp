@@ -1,5 +1,6 @@
 // All plugins of a host: load, unload, reload, roll back, and what they need together.
 #pragma once
+#include <boost/json/array.hpp>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -109,8 +110,10 @@ class PluginManager {
   GatewayNeeds needs() const;
   /// Of each loaded plugin.
   std::map<std::string, GatewayNeeds> needs_of_each() const;
-  /// Called when a load, reload or unload changed needs(); at a load before the plugin takes its place in the streams:
-  /// it begins where its types are collected.
+  /// What each of them declares of commands: see commands_of().
+  std::map<std::string, boost::json::array> commands_of_each() const;
+  /// Called when a load, reload or unload may have changed needs() or the commands; at a load before the plugin takes
+  /// its place in the streams: it begins where its types are collected.
   void on_needs_changed(std::function<void()>);
   /// Called before a plugin is unloaded, and after.
   void on_unload(std::function<void(const std::string& plugin)>);

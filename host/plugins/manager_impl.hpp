@@ -16,6 +16,7 @@ struct PluginManager::Plugin {
   std::vector<std::string> not_served;
   std::vector<Claim> claims;
   GatewayNeeds needs;
+  boost::json::array commands;
   std::string last_refusal, last_rollback, fallback;
   std::optional<Probation> probation;
 
@@ -32,6 +33,7 @@ struct PluginManager::Candidate {
   std::shared_ptr<Instance> first;
   std::vector<Claim> claims;
   GatewayNeeds needs;
+  boost::json::array commands;
   std::vector<std::string> not_served;
 
   const PluginFile& file() const { return library->file(); }
@@ -45,6 +47,7 @@ struct PluginManager::Candidate {
     plugin.not_served = not_served;
     plugin.claims = claims;
     plugin.needs = needs;
+    plugin.commands = commands;
     plugin.last_refusal.clear();
   }
 };

@@ -15,6 +15,7 @@
 #include <iterator>
 
 #include "abi/tables.hpp"
+#include "commands/declarations.hpp"
 #include "lanes/instance.hpp"
 #include "plugins/library.hpp"
 #include "schedule/scheduler.hpp"
@@ -139,6 +140,7 @@ int answer_probe() {
     services.find_table = find_abi_table;
     services.now_us = [] { return std::int64_t{0}; };
     services.check_schedule = Scheduler::check;
+    services.check_declarations = check_declarations;
     services.has = [&](std::string_view what) { return std::find(has.begin(), has.end(), what) != has.end(); };
     services.metric = [](const MetricSpec&) { return std::uint64_t{1}; };
     services.count = [](std::uint64_t, double, const std::vector<std::string>&) {};
@@ -146,6 +148,8 @@ int answer_probe() {
     Instance instance(library->file().id, library, library->file().files, settings, services);
     try {
       instance.set_up(library->entry());
+    } catch (const DeclarationError&) {
+      throw;
     } catch (const PluginError& error) {
       std::cout << error.what() << std::endl;
       return kSetupRefused;

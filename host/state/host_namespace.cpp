@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS trellis_host (one BIGINT PRIMARY KEY CHECK (one = 1),
 CREATE TABLE IF NOT EXISTS trellis_sessions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, epoch BIGINT NOT NULL, session_id TEXT NOT NULL,
   resume_url TEXT NOT NULL, intents BIGINT NOT NULL, PRIMARY KEY (shard, shards));
 CREATE TABLE IF NOT EXISTS trellis_enabled (plugin TEXT PRIMARY KEY, types TEXT NOT NULL, intents BIGINT NOT NULL,
-  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL);
+  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL, commands TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trellis_command_places (server TEXT PRIMARY KEY, commands BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_overrides (plugin TEXT PRIMARY KEY, enabled BIGINT NOT NULL, since_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_crashes (plugin TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, shard BIGINT NOT NULL,
   shards BIGINT NOT NULL, position BIGINT NOT NULL, count BIGINT NOT NULL, at_us BIGINT NOT NULL, released BIGINT NOT NULL, text TEXT NOT NULL,
@@ -181,8 +182,9 @@ std::uint32_t HostNamespace::highest_epoch() {
 std::vector<HostNamespace::Enabled> HostNamespace::enabled() {
   return with_connection([&](Connection& open) {
     std::vector<Enabled> list;
-    const auto rows =
-        open.execute("SELECT plugin, types, intents, voice_states, member_counts FROM trellis_enabled ORDER BY plugin");
+    const auto rows = open.execute(
+        "SELECT plugin, types, intents, voice_states, member_counts, commands FROM trellis_enabled ORDER BY "
+        "plugin");
     while (const tl_value* row = rows->next()) {
       Enabled& enabled = list.emplace_back();
       enabled.plugin = string_of(row[0]);
@@ -191,6 +193,7 @@ std::vector<HostNamespace::Enabled> HostNamespace::enabled() {
       enabled.intents = static_cast<std::uint64_t>(row[2].i);
       enabled.voice_states = row[3].i != 0;
       enabled.member_counts = row[4].i != 0;
+      enabled.commands = string_of(row[5]);
     }
     return list;
   });
@@ -200,11 +203,33 @@ void HostNamespace::set_enabled(const Enabled& enabled) {
   const std::string types = fmt::format("{}", fmt::join(enabled.types, " "));
   with_connection([&](Connection& open) {
     run(open,
-        "INSERT INTO trellis_enabled (plugin, types, intents, voice_states, member_counts) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (plugin) DO UPDATE SET types = excluded.types, intents = excluded.intents, voice_states = "
-        "excluded.voice_states, member_counts = excluded.member_counts",
+        "INSERT INTO trellis_enabled (plugin, types, intents, voice_states, member_counts, commands) VALUES ($1, $2, "
+        "$3, $4, $5, $6) ON CONFLICT (plugin) DO UPDATE SET types = excluded.types, intents = excluded.intents, "
+        "voice_states = excluded.voice_states, member_counts = excluded.member_counts, commands = excluded.commands",
         text(enabled.plugin), text(types), integer(static_cast<std::int64_t>(enabled.intents)),
-        integer(enabled.voice_states ? 1 : 0), integer(enabled.member_counts ? 1 : 0));
+        integer(enabled.voice_states ? 1 : 0), integer(enabled.member_counts ? 1 : 0), text(enabled.commands));
+    return 0;
+  });
+}
+
+std::map<std::string, std::int64_t> HostNamespace::command_places() {
+  return with_connection([&](Connection& open) {
+    std::map<std::string, std::int64_t> places;
+    const auto rows = open.execute("SELECT server, commands FROM trellis_command_places");
+    while (const tl_value* row = rows->next()) places[string_of(row[0])] = row[1].i;
+    return places;
+  });
+}
+
+void HostNamespace::set_command_place(const std::string& server, std::int64_t commands) {
+  with_connection([&](Connection& open) {
+    if (commands == 0)
+      run(open, "DELETE FROM trellis_command_places WHERE server = $1", text(server));
+    else
+      run(open,
+          "INSERT INTO trellis_command_places (server, commands) VALUES ($1, $2) ON CONFLICT (server) DO UPDATE SET "
+          "commands = excluded.commands",
+          text(server), integer(commands));
     return 0;
   });
 }

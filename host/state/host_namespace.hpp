@@ -45,11 +45,16 @@ class HostNamespace {
     std::vector<std::string> types;  // dispatch names
     std::uint64_t intents = 0;
     bool voice_states = false, member_counts = false;
+    std::string commands;  // what it declares of commands, as JSON; empty: not known
     bool operator==(const Enabled&) const = default;
   };
   std::vector<Enabled> enabled();
   void set_enabled(const Enabled&);
   void forget_enabled(const std::string& plugin);
+
+  /// Where commands were registered with Discord, and how many: by server, "" for all servers. 0 forgets it.
+  std::map<std::string, std::int64_t> command_places();
+  void set_command_place(const std::string& server, std::int64_t commands);
 
   struct Override {
     std::string plugin;

@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "abi/tables.hpp"
+#include "commands/declarations.hpp"
 #include "config/config.hpp"
 #include "gateway/intents.hpp"
 #include "journal/event_types.hpp"
@@ -98,6 +99,7 @@ void TestHost::start() {
     process.services.find_table = find_abi_table;
     process.services.now_us = [this] { return clock_us_.load(); };
     process.services.check_schedule = Scheduler::check;
+    process.services.check_declarations = check_declarations;
     process.services.has = [](std::string_view what) { return what == "sqlite"; };
     process.services.metric = [&process](const MetricSpec& spec) {
       return process.metrics.family(static_cast<Metrics::Kind>(spec.kind), spec.name, spec.help, spec.labels);
