@@ -1,9 +1,12 @@
 // Counts messages per server, channel and UTC day, and members per server and day.
 #include <map>
 
+#include "reports.hpp"
 #include "tracked.hpp"
 
 using namespace trellis;
+using message_counter::MembersOf;
+using message_counter::MessagesOf;
 using message_counter::Tracked;
 
 namespace {
@@ -35,7 +38,7 @@ class MessageCounter final : public Plugin {
       : messages_(setup.table<MessageCount>("message_counts")), users_(setup.table<UserCount>("user_counts")) {
     const Settings settings = setup.settings();
     tracked_ = Tracked(settings.section("trackedChannels"));
-    const int hour = settings.get("dailyCutoffHourUTC", 0, 0, 23);
+    hour_ = settings.get("dailyCutoffHourUTC", 0, 0, 23);
     logging_ = settings.get("logging", false);
     const bool threads_count_for_parent = settings.get("countThreadsForParent", false);
     const auto interval = settings.get("flushIntervalSeconds", Duration{1s}, Duration{10ms}, Duration{1h});
@@ -50,7 +53,7 @@ class MessageCounter final : public Plugin {
       setup.on(this, &MessageCounter::thread_created);
       setup.on(this, &MessageCounter::thread_deleted);
     }
-    setup.job("daily_snapshot", cron("0 " + std::to_string(hour) + " * * *"), this, &MessageCounter::daily_snapshot)
+    setup.job("daily_snapshot", cron("0 " + std::to_string(hour_) + " * * *"), this, &MessageCounter::daily_snapshot)
         .run_missed();
 
     setup.method("userCounts", this, &MessageCounter::user_counts, param("server"), param("from"), param("to"));
@@ -61,6 +64,20 @@ class MessageCounter final : public Plugin {
     setup.method("snapshot", this, &MessageCounter::snapshot_now);
     setup.method("flush", this, &MessageCounter::flush);
     setup.method("pending", this, &MessageCounter::pending);
+
+    setup
+        .command("messages", "How many messages were written here", this, &MessageCounter::show_messages,
+                 param("channel", "Only this channel").channels(kTextChannels),
+                 param("days", "How far back; 7 if left out").min(1).max(kDaysMax))
+        .guilds_only();
+    setup
+        .command("members", "How many members this server has had", this, &MessageCounter::show_members,
+                 param("days", "How far back; 30 if left out").min(1).max(kDaysMax))
+        .guilds_only();
+    setup.command("snapshot", "Counts the members of this server now", this, &MessageCounter::show_snapshot)
+        .guilds_only()
+        .ephemeral()
+        .needs(Permission::ManageGuild);
   }
 
  private:
@@ -213,6 +230,69 @@ class MessageCounter final : public Plugin {
                          {"serverBreakdown", breakdown}});
   }
 
+  // ---- commands ----
+
+  Message show_messages(Command& command, std::optional<ChannelId> channel, std::optional<int> days) {
+    MessagesOf report;
+    report.days = days.value_or(7);
+    report.last = day_of(command.now());
+    report.channel = channel.value_or(ChannelId{});
+    if (channel && !tracked_.contains(command.guild_id(), *channel))
+      throw Refused("Messages in <#" + channel->text() +
+                    "> are not counted. Whoever runs the bot can add it to its tracked channels.");
+    command.commit();  // what was written a moment ago is counted, too
+    const Day first = report.last - std::chrono::days{report.days - 1}, before = first - std::chrono::days{report.days};
+    report.by_day.resize(static_cast<std::size_t>(report.days));
+    for (auto [date, count] : command.query<Day, std::int64_t>(
+             "SELECT date, sum(message_count) FROM message_counts WHERE server_id = $1"
+             " AND channel_id = coalesce($2, channel_id) AND date >= $3 AND date <= $4 GROUP BY date",
+             command.guild_id(), channel, before, report.last)) {
+      if (date < first)
+        report.before += count;
+      else
+        report.by_day[static_cast<std::size_t>((date - first).count())] += count;
+    }
+    if (!channel)
+      for (auto [id, count] : command.query<ChannelId, std::int64_t>(
+               "SELECT channel_id, sum(message_count) AS messages FROM message_counts WHERE server_id = $1"
+               " AND date >= $2 AND date <= $3 GROUP BY channel_id ORDER BY messages DESC, channel_id",
+               command.guild_id(), first, report.last)) {
+        ++report.channels;
+        if (report.top_channels.size() < kTopChannels) report.top_channels.emplace_back(id, count);
+      }
+    return Message().embed(message_counter::show_messages(report));
+  }
+
+  Message show_members(Command& command, std::optional<int> days) {
+    MembersOf report;
+    report.days = days.value_or(30);
+    report.hour = hour_;
+    const Day last = day_of(command.now());
+    command.commit();
+    for (auto [date, count] :
+         command.query<Day, std::int64_t>("SELECT date, user_count FROM user_counts WHERE server_id = $1"
+                                          " AND date >= $2 AND date <= $3 ORDER BY date",
+                                          command.guild_id(), last - std::chrono::days{report.days - 1}, last))
+      report.counts.emplace_back(date, count);
+    return Message().embed(message_counter::show_members(report));
+  }
+
+  Message show_snapshot(Command& command) {
+    const auto guild = command.cache().guild(command.guild_id());
+    if (!guild || guild->member_count == 0)
+      throw Refused("Discord has not told yet how many members this server has. Please try again in a minute.");
+    const std::int64_t members = guild->member_count;
+    const Day today = day_of(command.now());
+    std::optional<std::pair<Day, std::int64_t>> before;
+    for (auto [date, count] :
+         command.query<Day, std::int64_t>("SELECT date, user_count FROM user_counts WHERE server_id = $1"
+                                          " AND date < $2 ORDER BY date DESC LIMIT 1",
+                                          command.guild_id(), today))
+      before.emplace(date, count);
+    users_.put(command, {command.guild_id(), today, members, command.now()});
+    return Message().embed(message_counter::show_snapshot(members, today, before)).ephemeral();
+  }
+
   Json flush(Request& request) {
     const Pending before = request.pending();
     request.commit();
@@ -260,12 +340,17 @@ class MessageCounter final : public Plugin {
                          {"details", details}});
   }
 
-  static constexpr std::size_t kRecent = 50'000;
+  static constexpr std::size_t kRecent = 50'000, kTopChannels = 5;
+  static constexpr int kDaysMax = 90;
+  static constexpr auto kTextChannels = {ChannelType::Text,  ChannelType::Voice,         ChannelType::News,
+                                         ChannelType::Stage, ChannelType::NewsThread,    ChannelType::PublicThread,
+                                         ChannelType::Forum, ChannelType::PrivateThread, ChannelType::Media};
 
   Table<MessageCount> messages_;
   Table<UserCount> users_;
   Tracked tracked_;
   std::deque<Counted> recent_;
+  int hour_ = 0;
   bool logging_ = false, threads_count_for_parent_ = false;
 };
 

@@ -491,8 +491,9 @@ void Host::destroy() {
 }
 
 const Entry& Host::entry(std::string_view name) const {
+  const bool command = name.starts_with('/');
   for (const auto& entry : entries)
-    if (entry->name == name) return *entry;
+    if (command ? entry->raw.kind == TL_COMMAND && entry->name == name.substr(1) : entry->name == name) return *entry;
   throw std::logic_error("no entry " + std::string(name));
 }
 Table& Host::table(std::string_view name) {
@@ -558,8 +559,8 @@ tl_status Host::message(std::uint64_t guild, std::uint64_t channel, std::uint64_
                                                              {"content", std::string(text)},
                                                              {"author", {{"id", std::to_string(user)}}}}));
 }
-tl_status Host::request(std::string_view name, std::string_view args, std::int64_t due_us,
-                        std::string_view interaction) {
+tl_status Host::request(std::string_view name, std::string_view args, std::int64_t due_us, std::string_view interaction,
+                        std::uint64_t guild) {
   const Entry& called = entry(name);
   state_->waits = true;
   answer.reset();
@@ -569,6 +570,7 @@ tl_status Host::request(std::string_view name, std::string_view args, std::int64
   raw.args = state_->document(args);
   if (!interaction.empty()) raw.raw = state_->document(interaction);
   raw.due_us = due_us;
+  raw.guild = guild;
   return run([&] { return called.raw.handle(called.raw.self, kTurn, &raw); });
 }
 

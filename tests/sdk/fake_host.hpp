@@ -101,6 +101,7 @@ class Host {
   std::string reason;
   std::map<std::string, std::string> files;
   bool serves_routes = true, is_postgresql = false;
+  /// The first of that name; "/snapshot": the command.
   const Entry& entry(std::string_view name) const;
 
   // ---- what it did ----
@@ -132,7 +133,7 @@ class Host {
   tl_status message(std::uint64_t guild, std::uint64_t channel, std::uint64_t user, std::string_view text = "hi");
   /// Calls a method, job or command; `interaction` is what Discord sent.
   tl_status request(std::string_view name, std::string_view args = "{}", std::int64_t due_us = 0,
-                    std::string_view interaction = {});
+                    std::string_view interaction = {}, std::uint64_t guild = 0);
 
  private:
   friend struct Functions;

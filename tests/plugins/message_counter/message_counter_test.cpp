@@ -210,3 +210,48 @@ TEST(MessageCounter, StatisticsAddUp) {
   EXPECT_EQ(host.statements[0].arguments[1].value.i, 19666);
   EXPECT_EQ(host.statements[0].arguments[2].value.i, 19675);
 }
+
+TEST(MessageCounter, CommandsAnswerForTheirServer) {
+  fake::Host host(R"({"trackedChannels": {"7": ["2"]}})");
+  ASSERT_EQ(host.create(trellis_plugin_v1), TL_OK) << host.reason;
+  const auto number = [](std::int64_t i) { return fake::Owned(tl_value{TL_INT, 0, i, 0, {}}); };
+  const auto date = [](std::int64_t i) { return fake::Owned(tl_value{TL_DAY, 0, i, 0, {}}); };
+  const std::int64_t today = host.now_us / 86'400'000'000;
+  host.on_sql = [&](const fake::Statement& statement) {
+    if (statement.text.find("GROUP BY date") != std::string::npos)
+      return fake::Result{{"date", "sum"},
+                          {{date(today - 3), number(5)}, {date(today - 1), number(10)}, {date(today), number(1)}},
+                          0,
+                          TL_OK};
+    if (statement.text.find("FROM user_counts") != std::string::npos)
+      return fake::Result{{"date", "user_count"}, {{date(today - 1), number(10)}}, 0, TL_OK};
+    return fake::Result{{"channel_id", "messages"}, {{number(2), number(11)}}, 0, TL_OK};
+  };
+  const auto ask = [&](const char* command, const char* args) {
+    const tl_status status = host.request(command, args, 0, {}, 7);
+    return status == TL_OK ? host.answer->body : host.failure;
+  };
+  EXPECT_NE(ask("/messages", R"({"days": 2})").find("**11 messages**, about 6 a day. That is 120 % more than"),
+            std::string::npos)
+      << ask("/messages", R"({"days": 2})");
+  EXPECT_NE(host.answer->body.find(R"("allowed_mentions":{"parse":[]})"), std::string::npos);
+  EXPECT_EQ(host.statements[0].arguments[2].value.i, today - 3);
+  EXPECT_EQ(host.statements[0].arguments[3].value.i, today);
+  EXPECT_NE(ask("/messages", R"({"channel": "2", "days": 1})").find("**1 message** in <#2>"), std::string::npos);
+  EXPECT_EQ(ask("/messages", R"({"channel": "3"})"),
+            "Messages in <#3> are not counted. Whoever runs the bot can add it to its tracked channels.");
+  EXPECT_NE(ask("/members", "{}").find("**10 members**, counted once"), std::string::npos);
+
+  EXPECT_NE(ask("/snapshot", "{}").find("Please try again"), std::string::npos) << "the server is not known yet";
+  tl_guild guild{};
+  guild.size = sizeof guild;
+  guild.id = 7;
+  guild.member_count = 12;
+  host.guilds = {guild};
+  EXPECT_NE(ask("/snapshot", "{}").find("**12 members** today"), std::string::npos);
+  EXPECT_NE(host.answer->body.find("That is 2 more than on"), std::string::npos) << host.answer->body;
+  EXPECT_EQ(host.rows("user_counts").size(), 1u);
+  const tl_entry& entry = host.entry("/snapshot").raw;
+  EXPECT_EQ(entry.permissions, static_cast<std::uint64_t>(trellis::Permission::ManageGuild));
+  EXPECT_EQ(entry.flags, static_cast<std::uint32_t>(TL_ENTRY_GUILDS_ONLY | TL_ENTRY_EPHEMERAL));
+}
