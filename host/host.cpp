@@ -232,6 +232,7 @@ void Host::Impl::open_outbox() {
   lanes.accept_effect = [this](OutboxRow& row, std::string& why) { return outbox->accept(row, why); };
   lanes.call_outside = [this](const OutboxRow& operation,
                               std::function<void(OutsideAnswer)> done) -> std::function<void()> {
+    if (operation.system == "gateway") return call_gateway(operation, std::move(done));
     if (operation.system != "discord") {
       done({TL_UNAVAILABLE, fmt::format("this host does not talk to \"{}\" yet", operation.system), 0, ""});
       return {};
@@ -284,6 +285,7 @@ void Host::Impl::keep_store() {
       // Before the next commit of any plugin it is tried again, and said there.
     }
     release_segments();
+    let_go_of_old_streams();
     if (Clock::now() < renew) continue;
     renew = Clock::now() + kRenewEvery;
     try {
@@ -375,6 +377,7 @@ void Host::Impl::shut_down() {
   {
     std::lock_guard lock(lines_mutex);
     lines.clear();
+    old_journals.clear();
   }
   if (host_namespace) host_namespace->release();
   if (exit_code == kExitOk) log_info("host", "stopped");

@@ -172,6 +172,17 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
                                     {"tail", position_json(journal.tail)}});
     }
   }
+  json::array old_streams;
+  {
+    std::lock_guard lock(lines_mutex);
+    for (const auto& old : old_journals) {
+      tails[old->stream()] = old->tail();
+      text += fmt::format("shard {}/{}: no more; plugins finish what came over it, up to {}\n", old->stream().id,
+                          old->stream().count, old->tail().text());
+      old_streams.push_back(json::object{
+          {"shard", old->stream().id}, {"shards", old->stream().count}, {"tail", position_json(old->tail())}});
+    }
+  }
   json::array plugins;
   for (const auto& plugin : manager->status()) {
     text += plugin_text(plugin, tails);
@@ -195,6 +206,7 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
       {"store", store->printable_url()},
       {"dispatches", dispatches},
       {"shards", std::move(shards)},
+      {"old_streams", std::move(old_streams)},
       {"plugins", std::move(plugins)},
       {"zombies", Library::zombies().size()},
       {"cache", json::object{{"guilds", cached.guilds}, {"channels", cached.channels}, {"members", cached.members}}}};

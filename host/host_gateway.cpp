@@ -178,11 +178,13 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   const auto reader = line.journal->read_after(snapshot);
   while (const Record* record = reader->next())
     if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
-  manager->attach(*line.journal);
+  const Lane::StreamTurn turn = turn_of(*line.journal);
+  manager->attach(*line.journal, turn);
   ShardOptions shard;
   shard.stream = stream;
   shard.token = config.discord.token;
-  shard.begin_anew = begin_anew || command_line.reidentify;
+  shard.begin_anew = begin_anew || command_line.reidentify || turn.number != Lane::StreamTurn::kLast;
+  shard.presence = config.discord.presence.json();
   shard.gateway_url = gateway->url;
   shard.ca_file = config.discord.ca_file.string();
   shard.compression = compression_of(config.discord.compress, shards);
@@ -236,11 +238,13 @@ bool Host::Impl::connect_gateway() {
   const std::uint64_t max_lag = config.journal.max_lag ? config.journal.max_lag : budget / 2;
   std::filesystem::create_directories(state->cache());
   open_identify_permits(shards.size());
+  open_old_streams(shards);
   for (std::uint32_t id = shards.first; id <= shards.last; ++id)
     open_line({id, shards.count}, shards.size(), budget / shards.size(), max_lag / shards.size());
   scheduler->look_again();  // a snapshot may have made the cache whole
   say_which_intents_are_missing();
   std::lock_guard lock(lines_mutex);
+  other_streams = true;
   // All at once: those that resume need not wait, and those that identify ask for leave.
   for (const Line& line : lines) boost::asio::post(io, [shard = line.shard.get()] { shard->start(); });
   return !stop_asked();

@@ -69,6 +69,14 @@ struct Host::Impl {
   void open_interactions();
   void ask_for_application();  // [io thread]
 
+  // host_resharding.cpp
+  void open_old_streams(const ShardRange&);
+  Lane::StreamTurn turn_of(Journal&) const;  // of a stream that runs now
+  void let_go_of_old_streams();              // once every plugin has read them
+
+  // host_gateway_commands.cpp
+  std::function<void()> call_gateway(const OutboxRow&, std::function<void(OutsideAnswer)> done);
+
   // host_crash.cpp
   void note_last_crash();
   bool may_start(const PluginConfig&) const;  // false: in quarantine, or left out by --safe
@@ -142,6 +150,8 @@ struct Host::Impl {
   };
   mutable std::mutex lines_mutex;
   std::vector<Line> lines;
+  std::vector<std::unique_ptr<Journal>> old_journals;  // of an earlier number of shards; with lines_mutex
+  bool other_streams = false;  // all lines are open, and plugins may still have places in others; the same
   std::optional<GatewayInfo> gateway;
   std::shared_ptr<IdentifyPermits> identify_permits;
   std::atomic<std::uint32_t> epoch_floor = 0;

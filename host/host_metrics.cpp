@@ -142,6 +142,7 @@ std::map<Stream, Position> Host::Impl::tails() const {
   std::map<Stream, Position> found;
   std::lock_guard lock(lines_mutex);
   for (const Line& line : lines) found[line.journal->stream()] = line.journal->tail();
+  for (const auto& old : old_journals) found[old->stream()] = old->tail();
   return found;
 }
 

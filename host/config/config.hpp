@@ -35,6 +35,11 @@ struct Config {
     std::string compress = "auto";  // "zstd-stream", "zlib-stream", "none"
     std::uint64_t max_payload = 64ull << 20;
     ShardRange shards;
+    struct Presence {
+      std::string status = "online";  // idle dnd invisible
+      std::string activity;           // "playing chess", "watching the logs"; anything else is a custom status
+      std::string json() const;       // as Discord's gateway wants it; empty: the default
+    } presence;
     std::optional<std::uint32_t> identify_reserve;  // none: its shards and 10
     std::set<std::uint64_t> owners;                 // empty: the application's
     bool register_commands = true;

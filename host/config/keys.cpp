@@ -216,6 +216,17 @@ std::vector<Key> make_keys() {
                  "How many gateway connections; \"auto\" asks Discord. \"0-3/16\": of 16, this host has 0 to 3.",
                  fmt::format("\"auto\", a number from 1 to {}, or a part of them like \"0-3/16\"", kShardsMax),
                  [](Config& c, std::string_view text, const auto&) { return set_shards(c, text); }, true});
+  all.push_back(choice(
+      "discord.presence.status", [](Config& c) -> auto& { return c.discord.presence.status; },
+      {"online", "idle", "dnd", "invisible"}, "How the bot is shown in Discord; plugins can change it."));
+  all.push_back({"discord.presence.activity", "",
+                 "What is shown beside it: \"playing chess\", \"listening to the rain\", \"watching the logs\", "
+                 "\"competing in a race\", or any other text.",
+                 "a text of at most 128 bytes", [](Config& c, std::string_view text, const auto&) -> std::string {
+                   if (text.size() > 128 || text.find_first_of("\r\n") != std::string_view::npos) return kExpected;
+                   c.discord.presence.activity = text;
+                   return "";
+                 }});
   all.push_back({"discord.identify_reserve", "auto",
                  "How many of the day's IDENTIFYs are never used: Discord resets the token of a bot that uses all up. "
                  "\"auto\": its shards and 10.",

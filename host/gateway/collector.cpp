@@ -1,5 +1,6 @@
 #include "gateway/collector.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <limits>
 #include <utility>
@@ -54,6 +55,12 @@ Collector::Collector(Stream stream, Journal& journal, Cache& cache, const Gatewa
   counters_.intents = session_ ? session_->intents : 0;
 }
 
+void Collector::answers_to(std::span<const std::string_view> types,
+                           std::function<void(std::string_view, std::string_view)> take) {
+  for (const std::string_view type : types) answer_types_.push_back(event_type(type));
+  take_answer_ = std::move(take);
+}
+
 void Collector::drop_session() {
   session_.reset();
   counters_.intents = 0;
@@ -102,6 +109,8 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
   if (ready) begin_session(envelope.data, now_us);
   last_seq_ = static_cast<std::uint32_t>(envelope.seq);
   counters_.seq.store(last_seq_, std::memory_order_relaxed);
+  if (std::find(answer_types_.begin(), answer_types_.end(), type) != answer_types_.end())
+    take_answer_(envelope.type, envelope.data);
   const Kind kind = ready ? Kind::Ready : type == resumed_type_ ? Kind::Resumed : Kind::Dispatch;
 
   if (!ready && !filter_.wanted[type].load(std::memory_order_relaxed)) {

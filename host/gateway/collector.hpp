@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,10 @@ class Collector {
   /// When all guilds of this session have been heard of and that is not written down yet.
   void note_caught_up();
 
+  /// Dispatches of these types go there too, wanted or not.
+  void answers_to(std::span<const std::string_view> types,
+                  std::function<void(std::string_view, std::string_view)> take);
+
   /// Gives back memory that large payloads took.
   void trim() { hot_fields_.trim(); }
 
@@ -100,6 +105,8 @@ class Collector {
   };
   std::vector<Pending> interactions_;
   bool behind_ = false;
+  std::vector<std::uint32_t> answer_types_;
+  std::function<void(std::string_view type, std::string_view data)> take_answer_;
   Counters counters_;
 };
 

@@ -21,17 +21,29 @@ class SendBudget {
 
   /// Counts one send, or says no.
   bool take(Time now, bool heartbeat) {
-    while (used_ > 0 && now - sent_[first_] >= kWindow) {
-      first_ = (first_ + 1) % kLimit;
-      --used_;
-    }
+    forget(now);
     if (used_ >= (heartbeat ? kLimit : kLimit - reserved_)) return false;
     sent_[(first_ + used_) % kLimit] = now;
     ++used_;
     return true;
   }
 
+  /// When something else than a heartbeat may be sent.
+  Time free_at(Time now) {
+    forget(now);
+    const std::size_t places = kLimit - reserved_;
+    if (used_ < places) return now;
+    return sent_[(first_ + used_ - places) % kLimit] + kWindow;
+  }
+
  private:
+  void forget(Time now) {
+    while (used_ > 0 && now - sent_[first_] >= kWindow) {
+      first_ = (first_ + 1) % kLimit;
+      --used_;
+    }
+  }
+
   std::array<Time, kLimit> sent_{};
   std::size_t first_ = 0, used_ = 0, reserved_ = 3;
 };

@@ -5,6 +5,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "discord/user_agent.hpp"
 #include "gateway/close_codes.hpp"
@@ -72,6 +73,8 @@ void Shard::Impl::finished() {
   if (state != ShardState::Fatal) set_state(ShardState::Stopped);
   stop_timer.cancel();
   guild_timer.cancel();
+  commands.fail_all(TL_UNAVAILABLE, "the host is disconnecting from the gateway");
+  command_timer.cancel();
   for (auto& done : std::exchange(when_stopped, {})) asio::post(executor, std::move(done));
 }
 
@@ -92,6 +95,7 @@ asio::awaitable<void> Shard::Impl::connection() {
   ++connection_number;
   ended.reset();
   connected = said_hello = asked_resume = active = false;
+  session_us = 0;
   beat_sent = beat_unchecked = false;
   beat_answered = true;
   budget = {};
@@ -318,6 +322,8 @@ bool Shard::Impl::decide() {
 
 void Shard::Impl::drop_session() {
   collector.drop_session();
+  commands.fail_all(TL_UNAVAILABLE, "the gateway session ended before Discord answered; ask again");
+  commands_waiting = 0;
   resume_url.clear();
   resumes_in_vain = 0;
   peer_left_while_resumed = asked_anew = false;
@@ -389,6 +395,24 @@ void Shard::begin_anew() {
   });
 }
 
+std::uint64_t Shard::command(GatewayCommand command, steady_clock::time_point deadline, GatewayDone done) {
+  const std::uint64_t id = ++impl_->last_command;
+  asio::post(impl_->executor,
+             [self = impl_, id, command = std::move(command), deadline, done = std::move(done)]() mutable {
+               if (!self->running || self->stopping)
+                 return done({TL_UNAVAILABLE, "the host is not connected to the gateway"});
+               if (command.kind == GatewayCommand::Kind::Presence)  // what the next session begins with, too
+                 self->options.presence = boost::json::serialize(command.data);
+               self->commands.add(id, std::move(command), deadline, steady_clock::now(), std::move(done));
+               self->run_commands();
+             });
+  return id;
+}
+
+void Shard::cancel_command(std::uint64_t id) {
+  asio::post(impl_->executor, [self = impl_, id] { self->commands.cancel(id); });
+}
+
 Shard::Stats Shard::stats() const {
   const auto& counters = impl_->collector.counters();
   Stats stats;
@@ -407,6 +431,8 @@ Shard::Stats Shard::stats() const {
   stats.seq = counters.seq;
   stats.epoch = counters.epoch;
   stats.intents = counters.intents;
+  stats.commands_waiting = impl_->commands_waiting;
+  stats.session_us = impl_->session_us;
   stats.paused = impl_->paused;
   std::lock_guard lock(impl_->error_mutex);
   stats.last_error = impl_->last_error;

@@ -12,6 +12,7 @@
 
 #include "cache/cache.hpp"
 #include "gateway/decompressor.hpp"
+#include "gateway/gateway_command.hpp"
 #include "journal/event_types.hpp"
 #include "journal/journal.hpp"
 
@@ -44,6 +45,7 @@ struct ShardOptions {
   Stream stream;
   std::string token;
   bool begin_anew = false;  // a session that could be resumed is not
+  std::string presence;     // JSON of an IDENTIFY's presence, until a command sets another; empty: online
   std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://
   std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
   Compression compression = Compression::Zlib;
@@ -94,6 +96,13 @@ class Shard {
   void begin_anew();
 
   // ---- [any thread] ----
+
+  /// Asks something of the gateway, within its limits and once the session is ready. `done` is called once, on the
+  /// shard's thread. The session's end and stop() end it.
+  std::uint64_t command(GatewayCommand, std::chrono::steady_clock::time_point deadline, GatewayDone done);
+  /// It ends with TL_CANCELLED, unless it has ended.
+  void cancel_command(std::uint64_t id);
+
   struct Stats {
     ShardState state = ShardState::Connecting;
     std::uint64_t dispatches = 0, filtered = 0, repeats = 0, malformed = 0, bytes = 0, reads = 0, identifies = 0,
@@ -102,7 +111,9 @@ class Shard {
     std::uint32_t seq = 0, epoch = 0;
     std::uint64_t intents = 0;  // of the session; 0: there is none, or it is not known
     std::string last_error;
-    bool paused = false;  // the journal is full: reading stands, heartbeats go on
+    std::size_t commands_waiting = 0;
+    std::int64_t session_us = 0;  // since when this session is ready or was resumed; 0: it is not
+    bool paused = false;          // the journal is full: reading stands, heartbeats go on
   };
   Stats stats() const;
 

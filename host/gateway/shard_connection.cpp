@@ -26,6 +26,7 @@ void Shard::Impl::take_frames() {
   while (!ended) {
     switch (reader.next()) {
       case WebsocketReader::Event::NeedMore:
+        if (std::exchange(commands_changed, false)) run_commands();
         return;
       case WebsocketReader::Event::Message:
         take_message();
@@ -79,6 +80,8 @@ void Shard::Impl::take_payload(std::string_view payload) {
         peer_left_while_resumed = false;
       }
       set_state(ShardState::Ready);
+      session_us = received_now;
+      commands_changed = true;
       wait_for_guilds();
       log_info(who, taken.kind == Collector::Kind::Ready ? "ready" : "resumed", {{"position", journal.last().text()}});
       break;
@@ -163,12 +166,15 @@ void Shard::Impl::identify() {
   raise<std::uint64_t>(identifies);
   const std::uint64_t intents = filter.intents;
   collector.identified(intents);
-  const boost::json::object data{{"token", options.token},
-                                 {"intents", intents},
-                                 {"properties", {{"os", "linux"}, {"browser", "trellis"}, {"device", "trellis"}}},
-                                 {"large_threshold", kLargeThreshold},
-                                 {"compress", false},
-                                 {"shard", boost::json::array{options.stream.id, options.stream.count}}};
+  boost::json::object data{{"token", options.token},
+                           {"intents", intents},
+                           {"properties", {{"os", "linux"}, {"browser", "trellis"}, {"device", "trellis"}}},
+                           {"large_threshold", kLargeThreshold},
+                           {"compress", false},
+                           {"shard", boost::json::array{options.stream.id, options.stream.count}}};
+  boost::json::error_code error;
+  if (auto presence = boost::json::parse(options.presence, error); !error && presence.is_object())
+    data["presence"] = std::move(presence);
   send_text(boost::json::serialize(boost::json::object{{"op", 2}, {"d", data}}), false);
   arm_deadline(options.times.ready, "READY");
 }
@@ -243,6 +249,19 @@ void Shard::Impl::send_beat() {
     const auto end_of = fmt::format_to(text, R"({{"op":1,"d":{}}})", seq);
     send_text({text, static_cast<std::size_t>(end_of - text)}, true);
   }
+}
+
+/// Once the session is ready: before that, Discord takes nothing else.
+void Shard::Impl::run_commands() {
+  const bool ready = active && !ended;
+  const auto next = commands.run(steady_clock::now(), ready ? &budget : nullptr,
+                                 [this](std::string_view payload) { send_frame(1, payload); });
+  commands_waiting = commands.waiting();
+  if (!next) return;
+  command_timer.expires_at(*next);
+  command_timer.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error) self->run_commands();
+  });
 }
 
 void Shard::Impl::send_text(std::string_view text, bool heartbeat) {

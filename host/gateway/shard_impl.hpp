@@ -6,6 +6,7 @@
 #include <random>
 
 #include "gateway/collector.hpp"
+#include "gateway/command_queue.hpp"
 #include "gateway/send_budget.hpp"
 #include "gateway/shard.hpp"
 #include "gateway/websocket_reader.hpp"
@@ -59,10 +60,15 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
         identify_timer(ex),
         stop_timer(ex),
         guild_timer(ex),
+        command_timer(ex),
         random(std::random_device{}()) {
     GatewayUrl::parse(options.gateway_url, options.compression);
     if (options.begin_anew) collector.drop_session();
     if (collector.session()) resume_url = collector.session()->resume_url;
+    collector.answers_to(CommandQueue::kAnswers, [this](std::string_view type, std::string_view data) {
+      commands.take(type, data, steady_clock::now());
+      commands_changed = true;
+    });
   }
 
   // ---- the life of the shard ----
@@ -92,6 +98,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   void schedule_beat(milliseconds in);
   void beat_due();
   void send_beat();
+  void run_commands();
   void send_text(std::string_view text, bool heartbeat);
   void send_frame(unsigned opcode, std::string_view payload);
 
@@ -116,7 +123,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   std::unique_ptr<Decompressor> decompressor;  // null: not compressed
   std::shared_ptr<TlsContext> tls;
   std::shared_ptr<Wire> wire;
-  asio::steady_timer pause_timer, deadline, beat_timer, identify_timer, stop_timer, guild_timer;
+  asio::steady_timer pause_timer, deadline, beat_timer, identify_timer, stop_timer, guild_timer, command_timer;
   std::mt19937_64 random;
 
   std::string resume_url;  // empty: the main URL
@@ -127,6 +134,9 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   steady_clock::time_point last_identify{};
   bool started = false, running = false, stopping = false, asked_anew = false;
   std::vector<std::function<void()>> when_stopped;
+
+  CommandQueue commands;
+  bool commands_changed = false;
 
   // of the present connection
   std::uint64_t connection_number = 0;
@@ -147,6 +157,9 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   std::atomic<std::uint64_t> bytes{0}, reads{0}, identifies{0}, resumes{0}, reconnects{0};
   std::atomic<std::int64_t> rtt_us{-1};
   std::atomic<bool> paused{false};
+  std::atomic<std::uint64_t> last_command{0};
+  std::atomic<std::size_t> commands_waiting{0};
+  std::atomic<std::int64_t> session_us{0};
   std::mutex error_mutex;
   std::string last_error;
 };

@@ -89,7 +89,11 @@ void GapFinder::begin(std::vector<std::string> types, std::vector<Gap> open) {
   filter_known_ = false;
   filtered_.reset();
   switched_off_.reset();
-  for (Gap& gap : open) (gap.cause == GapCause::Disabled ? switched_off_ : filtered_) = std::move(gap);
+  resharded_.reset();
+  for (Gap& gap : open)
+    (gap.cause == GapCause::Disabled  ? switched_off_
+     : gap.cause == GapCause::Session ? resharded_
+                                      : filtered_) = std::move(gap);
 }
 
 /// An empty or unreadable filter says nothing about what was collected.
@@ -109,6 +113,12 @@ std::optional<Gap> GapFinder::before(const Record& record, const JournalReader& 
   const bool lost = predecessor > stands && (stands.epoch() != 0 || predecessor.seq() > 1);
   if (lost || !filter_known_ || record.kind == RecordKind::Filter) look_at(reader.filter());
   const bool other_session = record.kind == RecordKind::Session && record.position.epoch() > stands.epoch();
+  if (resharded_ && other_session) {
+    Gap gap = *resharded_;
+    gap.to = record.position;
+    gap.to_us = record.received_us;
+    return gap;
+  }
   if (lost || (other_session && stands.epoch() != 0)) {
     Gap gap{.cause = lost ? GapCause::Lost : GapCause::Session, .from = stands, .from_us = stands_us};
     gap.to = other_session ? record.position : predecessor;
@@ -133,6 +143,7 @@ std::optional<Gap> GapFinder::before(const Record& record, const JournalReader& 
 
 void GapFinder::noted(const Gap& gap) {
   if (gap.cause == GapCause::Disabled) switched_off_.reset();
+  if (gap.cause == GapCause::Session) resharded_.reset();
   if (gap.cause != GapCause::Filter) return;
   filtered_.reset();
   if (gap.open()) filtered_ = gap;

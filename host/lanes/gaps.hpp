@@ -41,7 +41,8 @@ struct Gap {
 /// Finds the gaps of one stream for one instance. [the lane's thread]
 class GapFinder {
  public:
-  /// `types`: dispatch names that the instance subscribes to. `open`: gaps of this stream that have no end yet.
+  /// `types`: dispatch names that the instance subscribes to. `open`: gaps of this stream that have no end yet. One of
+  /// cause Session ends with the stream's first session: it took the place of streams of another number of shards.
   void begin(std::vector<std::string> types, std::vector<Gap> open);
   /// What has to be noted before the record is handled, for a plugin that stands at `stands`; asked again after each
   /// until there is nothing more. With an end: to be told to the plugin. Open: it begins here.
@@ -56,7 +57,7 @@ class GapFinder {
 
   std::vector<std::string> types_, lacking_;  // lacking_: those that are not collected where the reader stands
   bool filter_known_ = false;
-  std::optional<Gap> filtered_, switched_off_;
+  std::optional<Gap> filtered_, switched_off_, resharded_;
 };
 
 // ---- the table trellis_gaps of a plugin's namespace ----

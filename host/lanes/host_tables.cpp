@@ -67,6 +67,13 @@ void write_position(Connection& connection, const StoredPosition& to) {
       integer(to.caught_up));
 }
 
+void forget_position(Connection& connection, Stream stream) {
+  run(connection, "DELETE FROM trellis_positions WHERE shard = $1 AND shards = $2", integer(stream.id),
+      integer(stream.count));
+  run(connection, "DELETE FROM trellis_gaps WHERE shard = $1 AND shards = $2 AND to_position = 0", integer(stream.id),
+      integer(stream.count));
+}
+
 std::optional<std::string> read_key(Connection& connection, std::string_view key, std::int64_t now_us) {
   const auto rows =
       run(connection, "SELECT value FROM trellis_kv WHERE key = $1 AND (expires_us = 0 OR expires_us > $2)", text(key),

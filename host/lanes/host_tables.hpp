@@ -32,6 +32,8 @@ struct StoredPosition {
 };
 std::vector<StoredPosition> read_positions(Connection&);
 void write_position(Connection&, const StoredPosition&);
+/// With the gaps of the stream that have no end.
+void forget_position(Connection&, Stream);
 
 std::optional<std::string> read_key(Connection&, std::string_view key, std::int64_t now_us);
 /// Deletes keys that expired until then, `most` of them at a time; how many.

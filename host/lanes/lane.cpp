@@ -106,12 +106,17 @@ bool Lane::batch() {
   std::size_t handled = 0;
   bool more = false;
   const std::size_t first = first_stream_++;  // each stream comes first once
+  std::uint32_t turn = StreamTurn::kLast;
+  for (const StreamState& stream : streams_)
+    if (!stream.ended) turn = std::min(turn, stream.reads_in);
   for (std::size_t n = 0; n < streams_.size(); ++n) {
     const std::size_t index = (first + n) % streams_.size();
     StreamState& stream = streams_[index];
+    if (stream.ended || stream.reads_in != turn) continue;
     if (!enter(stream, index)) return true;
     for (std::size_t of_stream = 0;; ++of_stream) {
       if (!stream.next) stream.next = stream.reader->next();
+      if (turn_is_over(stream)) return true;
       if (!stream.next) break;
       if (of_stream == kEventsPerStream) {
         more = true;
@@ -255,7 +260,8 @@ void Lane::note_positions() {
   unit_->needs_sync = true;
   for (const StoredPosition& at : writer_.committed())
     for (std::size_t i = 0; i < streams_.size(); ++i)
-      if (streams_[i].stream == at.stream && (unit_->positions().size() <= i || !unit_->positions()[i].position.value))
+      if (streams_[i].journal && streams_[i].stream == at.stream &&
+          (unit_->positions().size() <= i || !unit_->positions()[i].position.value))
         unit_->advance(i, at.stream, at.position, at.handled_us);
 }
 
@@ -356,12 +362,9 @@ void Lane::publish_status(const char* state) {
         context_.now_us() + std::chrono::duration_cast<std::chrono::microseconds>(retry_at_ - Clock::now()).count();
   status_.generation = generation_;
   status_.events = events_;
-  status_.streams.resize(streams_.size());
-  for (std::size_t i = 0; i < streams_.size(); ++i) {
-    status_.streams[i].stream = streams_[i].stream;
-    status_.streams[i].position = streams_[i].handled;
-    status_.streams[i].handled_us = streams_[i].handled_us;
-  }
+  status_.streams.clear();
+  for (const StreamState& stream : streams_)
+    if (stream.journal) status_.streams.push_back({stream.stream, stream.handled, {}, stream.handled_us});
 }
 
 }  // namespace trellis::host

@@ -109,6 +109,16 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
   const std::string& plugin() const { return plugin_; }
 
+  /// When a stream is read. Those of an earlier number of shards have numbers, and each of them waits until all with
+  /// lower ones are read up to `until`: so what happened in a guild is handled in its order, whichever shard it was on.
+  struct StreamTurn {
+    static constexpr std::uint32_t kLast = ~0u;  // the streams that grow
+    std::uint32_t number = kLast;
+    Position until{};
+    bool goes_on = true;           // then it is read on with the last ones
+    std::int64_t replaces_us = 0;  // of a new stream: when the last event of those that it replaces came; 0: not known
+  };
+
   // ---- life. [the manager's thread] ----
 
   /// Starts the thread with a first generation: claims the plugin's row, binds tables, runs on_start, reads on from the
@@ -116,7 +126,10 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void start(std::shared_ptr<Instance> first, Factory, std::uint64_t generation);
   /// Events of this stream come to the plugin from now on: from its committed position, else from the tail, which is
   /// committed first. Waits for that.
-  void attach(Journal&);
+  void attach(Journal&, StreamTurn turn);
+  void attach(Journal& journal) { attach(journal, StreamTurn()); }
+  /// The plugin's places in other streams are forgotten; it has read those to their end. Throws PluginError.
+  void keep_only(const std::vector<Stream>&);
   /// Replaces the running generation: holds requests, gives running ones `grace`, commits, starts the new one at the
   /// committed position. When that does not start, the old factory makes a new instance of the old code, and the reason
   /// is thrown. Events wait in the journal meanwhile.
@@ -232,6 +245,9 @@ class Lane : public std::enable_shared_from_this<Lane> {
     Position handled;              // staged or committed
     std::int64_t handled_us = 0;   // when that was received
     GapFinder gaps;
+    StreamTurn turn;  // as given
+    std::uint32_t reads_in = StreamTurn::kLast;
+    bool ended = false;           // there is nothing more to come
     Position enters_at;           // it was switched off, and begins here again; {0}: it was not
     std::uint32_t caught_up = 0;  // the session of which the plugin was told so last
   };
@@ -285,6 +301,8 @@ class Lane : public std::enable_shared_from_this<Lane> {
   void pass(StreamState&, std::size_t index, const Record&);
   void note(const Gap&);
   void open_reader(StreamState&, const Instance*);
+  bool turn_is_over(StreamState&);
+  void begin_reshard_gap(const StreamState&);
 
   // lane_life.cpp: start, replace, stop
   void on_lane(std::function<void()>, Clock::time_point until);

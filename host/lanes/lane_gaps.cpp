@@ -95,6 +95,29 @@ void Lane::note(const Gap& gap) {
   status_.gaps = gaps_;
 }
 
+/// A stream of an earlier number of shards is read to its end.
+bool Lane::turn_is_over(StreamState& stream) {
+  if (stream.reads_in == StreamTurn::kLast || (stream.next && stream.next->position <= stream.turn.until)) return false;
+  stream.ended = !stream.turn.goes_on;
+  stream.reads_in = StreamTurn::kLast;
+  return true;
+}
+
+/// Between the plugin's last streams and this one, which takes their place, nobody listened.
+void Lane::begin_reshard_gap(const StreamState& stream) {
+  Gap gap{.stream = stream.stream, .cause = GapCause::Session, .from = Position{1}};
+  bool other_count = false;
+  for (const StoredPosition& at : writer_.committed()) {
+    if (at.stream.count == stream.stream.count) continue;
+    other_count = true;
+    gap.from_us = std::max(gap.from_us, at.handled_us);
+  }
+  if (!other_count) return;
+  gap.from_us = std::max(gap.from_us, stream.turn.replaces_us);
+  unit_->note_gap(gap);
+  note(gap);
+}
+
 /// From where the plugin stands.
 void Lane::open_reader(StreamState& stream, const Instance* instance) {
   StoredPosition stands;
@@ -105,6 +128,8 @@ void Lane::open_reader(StreamState& stream, const Instance* instance) {
     if (gap.stream == stream.stream && gap.open()) open.push_back(gap);
   stream.gaps.begin(types_of(instance), std::move(open));
   stream.next = nullptr;
+  stream.reads_in = stream.turn.number;
+  stream.ended = false;
   stream.reader = stream.journal->read_after(std::max(stands.position, stream.enters_at));
   stream.handled = stands.position;
   stream.handled_us = stands.handled_us;
@@ -113,7 +138,8 @@ void Lane::open_reader(StreamState& stream, const Instance* instance) {
 
 void Lane::reopen_readers(const Instance& instance, Connection& connection) {
   gaps_ = read_gaps(connection);
-  for (StreamState& stream : streams_) open_reader(stream, &instance);
+  for (StreamState& stream : streams_)
+    if (stream.journal) open_reader(stream, &instance);
   std::lock_guard lock(status_mutex_);
   status_.gaps = gaps_;
 }

@@ -79,19 +79,46 @@ void Lane::start(std::shared_ptr<Instance> first, Factory factory, std::uint64_t
   }
 }
 
-void Lane::attach(Journal& journal) {
+void Lane::keep_only(const std::vector<Stream>& streams) {
+  on_lane(
+      [&] {
+        const auto kept = [&](Stream stream) {
+          return std::find(streams.begin(), streams.end(), stream) != streams.end();
+        };
+        for (StreamState& state : streams_) {
+          if (!state.journal || kept(state.stream)) continue;
+          state.journal->remove_listener(&bell_);
+          state.reader.reset();
+          state.next = nullptr;
+          state.journal = nullptr;
+          state.ended = true;
+        }
+        // What is staged may still say where it stands there.
+        seal_events();
+        for (const StoredPosition& at : writer_.committed())
+          if (!kept(at.stream)) unit_->forget_stream(at.stream);
+        std::erase_if(gaps_, [&](const Gap& gap) { return gap.open() && !kept(gap.stream); });
+        seal_events();
+      },
+      Clock::now() + kLastMoment);
+}
+
+void Lane::attach(Journal& journal, StreamTurn turn) {
   on_lane(
       [&] {
         const Stream stream = journal.stream();
         bool known = false;
         for (const StoredPosition& position : writer_.committed()) known = known || position.stream == stream;
+        if (!known && !turn.goes_on) return;  // it was never in there, and nothing more comes
         StreamState& state = streams_.emplace_back();
         state.stream = stream;
         state.journal = &journal;
+        state.turn = turn;
         if (!known) {
           // A plugin begins with what comes from now on; that it does so is committed before its first event.
           unit_->advance(streams_.size() - 1, stream, std::max(journal.tail(), kBeginning), context_.now_us());
           unit_->needs_sync = true;
+          begin_reshard_gap(state);
           seal_events();
           if (!settle(Clock::now() + kSettlePatience)) {
             streams_.pop_back();

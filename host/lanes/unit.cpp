@@ -240,6 +240,11 @@ void Unit::note_gap(Gap gap) {
   needs_sync = true;
 }
 
+void Unit::forget_stream(Stream stream) {
+  forgotten_.push_back(stream);
+  needs_sync = true;
+}
+
 void Unit::send(OutboxRow row) {
   needs_sync = true;
   bytes_ += row.bytes();

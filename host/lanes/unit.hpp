@@ -80,6 +80,9 @@ class Unit {
   /// By how many there are more of them in the store after the commit.
   std::int64_t dead_letters_more() const { return dead_more_; }
   void note_gap(Gap);  // stays when handlers are undone
+  /// The plugin has no place in this stream any more, and no gap of it is without an end.
+  void forget_stream(Stream);
+  const std::vector<Stream>& forgotten() const { return forgotten_; }
 
   // ---- the outbox ----
 
@@ -114,7 +117,7 @@ class Unit {
 
   bool has_effects() const {
     return rows_ > 0 || !kv_.empty() || !jobs_.empty() || !dead_.empty() || !dead_retries_.empty() || !gaps_.empty() ||
-           !outbox_.empty() || in_transaction;
+           !forgotten_.empty() || !outbox_.empty() || in_transaction;
   }
   std::size_t rows() const { return rows_; }
   std::size_t bytes() const { return bytes_; }  // of staged rows and texts, roughly
@@ -182,6 +185,7 @@ class Unit {
   std::vector<OutboxRow> outbox_;
   std::size_t outbox_written_ = 0;
   std::vector<StoredPosition> positions_;
+  std::vector<Stream> forgotten_;
   std::vector<Undo> undo_;
   std::vector<tl_value> undo_values_;
   std::vector<std::pair<std::string, std::optional<KeyValue>>> undo_keys_;

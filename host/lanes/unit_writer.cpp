@@ -177,6 +177,8 @@ void UnitWriter::write(Unit& unit) {
     status_.events_waiting -= unit.events;
     for (const StoredPosition& to : unit.positions())
       if (to.position.value) raise(committed_, to);
+    for (const Stream stream : unit.forgotten())
+      std::erase_if(committed_, [&](const StoredPosition& at) { return at.stream == stream; });
     if (unit.needs_sync) {
       ++status_.sync_commits;
       durable_ = committed_;
@@ -208,6 +210,7 @@ bool UnitWriter::commit_once(Unit& unit) {
   if (unit.expire_keys_us) expired = delete_expired_keys(*connection_, unit.expire_keys_us, kKeysPerUnit);
   for (const StoredPosition& to : unit.positions())
     if (to.position.value) write_position(*connection_, to);
+  for (const Stream stream : unit.forgotten()) forget_position(*connection_, stream);
   connection_->commit();
   if (unit.needs_sync && unit.begun_lazily) {
     // It has turned out that it must not get lost, when its transaction was open: one that waits for the disk takes

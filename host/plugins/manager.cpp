@@ -92,16 +92,14 @@ void PluginManager::load_one(const PluginConfig& config) {
   } catch (const std::exception& error) {
     throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
   }
-  std::vector<Journal*> journals;
   {
     std::lock_guard lock(mutex_);
     plugins_[config.id] = plugin;
     order_.push_back(config.id);
-    journals = journals_;
   }
   if (on_needs_changed_) on_needs_changed_();
   try {
-    for (Journal* journal : journals) plugin->lane->attach(*journal);
+    attach_all(*plugin->lane);
   } catch (...) {
     unload_one(config.id, std::chrono::steady_clock::now() + options_.grace);
     throw;
@@ -113,14 +111,42 @@ void PluginManager::load_one(const PluginConfig& config) {
   begin_probation(*plugin, migrations.not_additive);
 }
 
-void PluginManager::attach(Journal& journal) {
+void PluginManager::attach(Journal& journal, Lane::StreamTurn turn) {
   std::vector<std::shared_ptr<Plugin>> plugins;
   {
     std::lock_guard lock(mutex_);
-    journals_.push_back(&journal);
+    journals_.push_back({&journal, turn});
     for (const auto& [id, plugin] : plugins_) plugins.push_back(plugin);
   }
-  for (const auto& plugin : plugins) plugin->running()->attach(journal);
+  for (const auto& plugin : plugins) plugin->running()->attach(journal, turn);
+}
+
+void PluginManager::attach_all(Lane& lane) const {
+  std::vector<Attached> journals;
+  std::optional<std::vector<Stream>> only;
+  {
+    std::lock_guard lock(mutex_);
+    journals = journals_;
+    only = only_;
+  }
+  for (const Attached& attached : journals) lane.attach(*attached.journal, attached.turn);
+  if (only) lane.keep_only(*only);
+}
+
+void PluginManager::keep_only(const std::vector<Stream>& streams) {
+  std::lock_guard changing(changing_);
+  std::vector<std::shared_ptr<Plugin>> plugins;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, plugin] : plugins_) plugins.push_back(plugin);
+  }
+  for (const auto& plugin : plugins) plugin->running()->keep_only(streams);
+  std::lock_guard lock(mutex_);
+  only_ = streams;
+  std::erase_if(journals_, [&](const Attached& attached) {
+    return std::find(streams.begin(), streams.end(), attached.journal->stream()) == streams.end();
+  });
+  for (Attached& attached : journals_) attached.turn = {};
 }
 
 bool PluginManager::unload(const std::string& id, Deadline deadline, bool force) {

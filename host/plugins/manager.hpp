@@ -92,7 +92,10 @@ class PluginManager {
   /// the log. Throws as load() for the first that cannot be loaded, for a cycle, and for what is needed and not there.
   void load(const std::vector<PluginConfig>&, std::set<std::string> left_out = {});
   /// Streams whose events all plugins get, those loaded later too.
-  void attach(Journal&);
+  void attach(Journal&, Lane::StreamTurn turn = {});
+  /// Streams of an earlier number of shards are done with: no lane reads them any more, nor is attached to them. Throws
+  /// PluginError when a lane does not let go of them.
+  void keep_only(const std::vector<Stream>&);
   /// Stops and unmaps; false when it was not loaded. Throws PluginError when others need it, unless `force`.
   bool unload(const std::string& id, Deadline deadline, bool force = false);
   /// Those that need others first. No change of the plugins begins any more.
@@ -169,7 +172,13 @@ class PluginManager {
   mutable std::mutex mutex_;             // of the lists
   std::map<std::string, std::shared_ptr<Plugin>> plugins_;
   std::vector<std::string> order_;
-  std::vector<Journal*> journals_;
+  struct Attached {
+    Journal* journal;
+    Lane::StreamTurn turn;
+  };
+  void attach_all(Lane&) const;
+  std::vector<Attached> journals_;
+  std::optional<std::vector<Stream>> only_;  // once there are no others
 
   std::mutex watch_mutex_;
   std::condition_variable watch_changed_;

@@ -140,14 +140,9 @@ void PluginManager::abandon_and_start(Plugin& plugin, Candidate& candidate, std:
             "a handler does not return; its generation is given up, and stays in memory until the host ends");
   if (!plugin.running()->stop(Clock::now() + options_.grace)) abandoned_ = true;
   auto lane = std::make_shared<Lane>(id, store_.open(id), context_);
-  std::vector<Journal*> journals;
-  {
-    std::lock_guard lock(mutex_);
-    journals = journals_;
-  }
   try {
     lane->start(candidate.factory(), candidate.factory, generation);
-    for (Journal* journal : journals) lane->attach(*journal);
+    attach_all(*lane);
   } catch (const std::exception& error) {
     lane->stop(Clock::now() + options_.grace);
     std::lock_guard lock(mutex_);

@@ -172,6 +172,17 @@ std::optional<Session> HostNamespace::session(Stream stream) {
   });
 }
 
+void HostNamespace::forget_sessions(const std::vector<Stream>& streams) {
+  with_connection([&](Connection& open) {
+    for (const Stream stream : streams)
+      run(open,
+          "DELETE FROM trellis_sessions WHERE shard = $1 AND shards = $2 AND epoch < (SELECT max(epoch) FROM "
+          "trellis_sessions)",
+          integer(stream.id), integer(stream.count));
+    return 0;
+  });
+}
+
 std::uint32_t HostNamespace::highest_epoch() {
   return with_connection([&](Connection& open) {
     const auto rows = open.execute("SELECT coalesce(max(epoch), 0) FROM trellis_sessions");

@@ -36,6 +36,8 @@ class HostNamespace {
   /// Stores what was noted; costs nothing when that is done. Throws StoreError.
   void store_sessions();
   std::optional<Session> session(Stream);
+  /// Of streams that are no more; the newest session stays, for its epoch.
+  void forget_sessions(const std::vector<Stream>&);
   /// The highest epoch of any session.
   std::uint32_t highest_epoch();
 

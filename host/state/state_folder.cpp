@@ -5,6 +5,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <system_error>
 
@@ -68,6 +70,29 @@ StateFolder::StateFolder(std::filesystem::path path) : path_(std::filesystem::ab
   if (host_id_.size() == 32) return;
   host_id_ = random_name();
   write_durably(id_file, host_id_ + '\n');  // the store names it as its owner from now on
+}
+
+std::vector<Stream> StateFolder::streams() const {
+  std::vector<Stream> found;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / "journal", none)) {
+    Stream stream;
+    int end = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(), "%u-of-%u%n", &stream.id, &stream.count, &end) == 2 &&
+        name == journal(stream.id, stream.count).filename().string())
+      found.push_back(stream);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void StateFolder::forget(Stream stream) const {
+  std::error_code ignored;  // what stays is found again at the next start
+  std::filesystem::remove_all(journal(stream.id, stream.count), ignored);
+  const std::string of = fmt::format("-{}-of-{}.", stream.id, stream.count);
+  for (const auto& entry : std::filesystem::directory_iterator(cache(), ignored))
+    if (entry.path().filename().string().find(of) != std::string::npos) std::filesystem::remove(entry.path(), ignored);
 }
 
 StateFolder::~StateFolder() {

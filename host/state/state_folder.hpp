@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <vector>
+
+#include "journal/position.hpp"
 
 namespace trellis::host {
 
@@ -31,6 +34,10 @@ class StateFolder {
   std::filesystem::path journal(std::uint32_t shard, std::uint32_t shards) const {
     return path_ / "journal" / (std::to_string(shard) + "-of-" + std::to_string(shards));
   }
+  /// Streams that there are journals of.
+  std::vector<Stream> streams() const;
+  /// Deletes the journal and the snapshots of a stream.
+  void forget(Stream) const;
 
  private:
   std::filesystem::path path_;

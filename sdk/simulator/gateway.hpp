@@ -113,6 +113,8 @@ class Gateway {
   /// These return false for a payload of the wrong shape.
   bool update_voice(Session& session, std::string_view text);
   bool update_presence(Session& session, std::string_view text);
+  /// Of the shape that Discord takes, in IDENTIFY too.
+  static bool is_presence(const boost::json::value* d);
   void request_soundboard(Session& session, std::string_view text);
   void request_channel_info(Session& session, std::string_view text);
   void log(std::string_view text) const;

@@ -134,15 +134,19 @@ bool Gateway::update_voice(Session& session, std::string_view text) {
   return true;
 }
 
+bool Gateway::is_presence(const boost::json::value* d) {
+  const auto* activities = d == nullptr || !d->is_object() ? nullptr : member(*d, "activities");
+  if (activities == nullptr || !activities->is_array()) return false;
+  const std::string status = text_at(*d, "status");
+  return status == "online" || status == "idle" || status == "dnd" || status == "invisible" || status == "offline";
+}
+
 bool Gateway::update_presence(Session& session, std::string_view text) {
   const auto value = parse_json(text);
   const auto* d = member(*value, "d");
-  const auto* activities = d == nullptr ? nullptr : member(*d, "activities");
-  if (activities == nullptr || !activities->is_array()) return false;
+  if (!is_presence(d)) return false;
+  const auto* activities = member(*d, "activities");
   std::string status = text_at(*d, "status");
-  if (status != "online" && status != "idle" && status != "dnd" && status != "invisible" && status != "offline") {
-    return false;
-  }
   // Discord takes five changes in 20 s; what comes beyond that changes nothing.
   auto& changes = session.presence_ms;
   while (!changes.empty() && now_ms_ - changes.front() >= 20'000) changes.pop_front();

@@ -244,6 +244,11 @@ void Peer::identify(std::string_view text) {
   for (const Guild& guild : gateway_.world.guilds)
     on_shard += World::shard_of(guild.id, shard.count) == shard.id ? 1 : 0;
   if (on_shard > 2500) return close(4011, "Sharding required.");
+  std::string presence;
+  if (const auto* given = member(*d, "presence"); given != nullptr && !given->is_null()) {
+    if (!Gateway::is_presence(given)) return close(4002, "Error while decoding payload.");
+    presence = boost::json::serialize(*given);
+  }
   const Gateway::Identify answer = gateway_.identify(shard.id);
   if (answer == Gateway::Identify::kExhausted) return;
   if (answer == Gateway::Identify::kTooSoon) {
@@ -259,15 +264,17 @@ void Peer::identify(std::string_view text) {
     gateway_.log(fmt::format("READY comes in {} ms", delay));
     ready_at_ms_ = gateway_.now() + delay;
     late_ready_ = [=, this, token = std::move(token), intents = *intents] {
-      begin_session(token, shard, intents, audience);
+      begin_session(token, shard, intents, audience, presence);
     };
     return;
   }
-  begin_session(std::move(token), shard, *intents, audience);
+  begin_session(std::move(token), shard, *intents, audience, std::move(presence));
 }
 
-void Peer::begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience) {
+void Peer::begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience,
+                         std::string presence) {
   Session& session = gateway_.create_session(std::move(token), shard, intents, audience);
+  session.presence = std::move(presence);
   attach(session);
   gateway_.send_ready(session);
   gateway_.log(fmt::format("session {} shard {}/{} identified", session.id, shard.id, shard.count));

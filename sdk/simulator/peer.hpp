@@ -88,7 +88,7 @@ class Peer {
 
   void put_message(std::string& out, std::string_view json);
   void identify(std::string_view text);
-  void begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience);
+  void begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience, std::string presence);
   void resume(std::string_view text);
   void attach(Session& session);
   bool from_session(Output& out);

@@ -52,6 +52,7 @@ ca_file = "certs/ca.pem"
 compress = "none"
 max_payload = "16 MiB"
 shards = 4
+presence = { status = "dnd", activity = "watching the logs" }
 identify_reserve = 20
 [store]
 url = "postgresql://bot:hunter2@db/trellis"
@@ -79,6 +80,8 @@ file = "logs/trellis.log"
   EXPECT_EQ(c.discord.ca_file, "certs/ca.pem");
   EXPECT_EQ(c.discord.compress, "none");
   EXPECT_EQ(c.discord.max_payload, 16u << 20);
+  EXPECT_EQ(c.discord.presence.json(),
+            R"({"since":null,"activities":[{"name":"the logs","type":3}],"status":"dnd","afk":false})");
   EXPECT_EQ(c.discord.shards, (ShardRange{0, 3, 4}));
   EXPECT_EQ(c.discord.identify_reserve, 20u);
   EXPECT_EQ(c.store.url, "postgresql://bot:hunter2@db/trellis");
@@ -103,6 +106,15 @@ TEST_F(Settings, EveryKeyOfTheTableHasADefaultThatItTakes) {
     EXPECT_FALSE(key.help.empty()) << key.name;
     EXPECT_FALSE(key.expected.empty()) << key.name;
   }
+}
+
+TEST_F(Settings, APresenceThatIsNoKnownActivityIsACustomStatus) {
+  Config::Discord::Presence presence;
+  EXPECT_EQ(presence.json(), "") << "Discord's default";
+  presence.activity = "playing ";
+  EXPECT_NE(presence.json().find(R"("type":4,"state":"playing ")"), std::string::npos) << presence.json();
+  presence.activity = "competing in a \"race\"";
+  EXPECT_NE(presence.json().find(R"({"name":"a \"race\"","type":5})"), std::string::npos) << presence.json();
 }
 
 TEST_F(Settings, AllComplaintsAtOnce) {

@@ -30,8 +30,12 @@ TEST(ShippedFiles, TrellisConfParsesWithEveryLineTakenIn) {
   const auto document = parse_document(active, ".conf", "trellis.conf");
   std::set<std::string> found, expected;
   for (const auto& section : document.root.as_object())
-    for (const auto& member : section.value().as_object())
-      found.insert(std::string(section.key()) + "." + std::string(member.key()));
+    for (const auto& member : section.value().as_object()) {
+      const std::string name = std::string(section.key()) + "." + std::string(member.key());
+      if (!member.value().is_object()) found.insert(name);
+      if (member.value().is_object())
+        for (const auto& inner : member.value().as_object()) found.insert(name + "." + std::string(inner.key()));
+    }
   for (const auto& key : config_keys()) expected.insert(key);
   EXPECT_EQ(found, expected);
   for (const auto& section : as_shipped.root.as_object()) EXPECT_TRUE(section.value().as_object().empty());

@@ -11,6 +11,7 @@
 
 #include <cstring>
 #include <trellis/discord/pages.hpp>
+#include <trellis/gateway.hpp>
 #include <trellis/setup.hpp>
 
 #define TRELLIS_SDK_VERSION 100u  // major * 10000 + minor * 100 + patch
