@@ -55,6 +55,8 @@ void Host::Impl::needs_changed() {
   const GatewayNeeds needs = enabled->needs();
   cache.keep_voice_states(needs.voice_states);
   cache.keep_member_counts(needs.member_counts);
+  cache.keep_members(needs.members);
+  cache.keep_presences(needs.presences);
   filter.intents = needs.intents;
   bool changed = false;
   for (std::uint32_t type = 1; type < kEventTypesMax; ++type) {

@@ -4,27 +4,14 @@
 
 #include "cache/cache_impl.hpp"
 #include "cache/event_parser.hpp"
+#include "cache/versions.hpp"
 
 namespace trellis::host {
 
 // ---- tables ----
 
-Cache::Impl::Impl() : parser(std::make_unique<EventParser>()) {
-  set_action("READY", Action::Ready);
-  set_action("GUILD_CREATE", Action::GuildCreate);
-  set_action("GUILD_UPDATE", Action::GuildUpdate);
-  set_action("GUILD_DELETE", Action::GuildDelete);
-  set_action("CHANNEL_CREATE", Action::ChannelUpsert);
-  set_action("CHANNEL_UPDATE", Action::ChannelUpsert);
-  set_action("CHANNEL_DELETE", Action::ChannelDelete);
-  set_action("THREAD_CREATE", Action::ThreadUpsert);
-  set_action("THREAD_UPDATE", Action::ThreadUpsert);
-  set_action("THREAD_DELETE", Action::ChannelDelete);
-  set_action("THREAD_LIST_SYNC", Action::ThreadListSync);
-}
+Cache::Impl::Impl() : parser(std::make_unique<EventParser>()) { set_actions(); }
 Cache::Impl::~Impl() = default;
-
-void Cache::Impl::set_action(std::string_view name, Action action) { actions[event_type(name)] = action; }
 
 Cache::Impl::GuildSlot Cache::Impl::find_guild(std::uint64_t id) {
   Stripe& s = stripe(id);
@@ -38,6 +25,13 @@ ChannelPtr Cache::Impl::find_channel(std::uint64_t id) {
   std::lock_guard lock(s.mutex);
   const auto at = s.channels.find(id);
   return at == s.channels.end() ? nullptr : at->second;
+}
+
+RolePtr Cache::Impl::find_role(std::uint64_t id) {
+  Stripe& s = stripe(id);
+  std::lock_guard lock(s.mutex);
+  const auto at = s.roles.find(id);
+  return at == s.roles.end() ? nullptr : at->second;
 }
 
 void Cache::Impl::publish(GuildPtr guild, Stream stream) {
@@ -58,6 +52,13 @@ void Cache::Impl::publish(ChannelPtr channel) {
   std::swap(s.channels[id], channel);
 }
 
+void Cache::Impl::publish(RolePtr role) {
+  Stripe& s = stripe(role->id);
+  const std::uint64_t id = role->id;
+  std::lock_guard lock(s.mutex);
+  std::swap(s.roles[id], role);
+}
+
 void Cache::Impl::erase_guild(std::uint64_t id) {
   Stripe& s = stripe(id);
   std::lock_guard lock(s.mutex);
@@ -69,6 +70,13 @@ void Cache::Impl::erase_channel(const CachedChannel& channel) {
   std::lock_guard lock(s.mutex);
   const auto at = s.channels.find(channel.id);
   if (at != s.channels.end() && at->second->guild == channel.guild) s.channels.erase(at);
+}
+
+void Cache::Impl::erase_role(const CachedRole& role) {
+  Stripe& s = stripe(role.id);
+  std::lock_guard lock(s.mutex);
+  const auto at = s.roles.find(role.id);
+  if (at != s.roles.end() && at->second->guild == role.guild) s.roles.erase(at);
 }
 
 Cache::Impl::StreamState& Cache::Impl::state(Stream stream) {
@@ -116,18 +124,54 @@ bool Cache::wants(std::uint32_t type) const {
 void Cache::keep_voice_states(bool keep) {
   std::lock_guard lock(impl_->writing);
   impl_->keep_voice_states = keep;
-  impl_->set_action("VOICE_STATE_UPDATE", keep ? Impl::Action::VoiceState : Impl::Action::None);
+  impl_->set_actions();
 }
 
 void Cache::keep_member_counts(bool keep) {
   std::lock_guard lock(impl_->writing);
   impl_->keep_member_counts = keep;
-  impl_->set_action("GUILD_MEMBER_ADD", keep ? Impl::Action::MemberAdd : Impl::Action::None);
-  impl_->set_action("GUILD_MEMBER_REMOVE", keep ? Impl::Action::MemberRemove : Impl::Action::None);
+  impl_->set_actions();
+}
+
+void Cache::keep_members(bool keep) {
+  std::lock_guard lock(impl_->writing);
+  impl_->keep_members = keep;
+  impl_->set_actions();
+}
+
+void Cache::keep_presences(bool keep) {
+  std::lock_guard lock(impl_->writing);
+  impl_->keep_presences = keep;
+  impl_->set_actions();
 }
 
 GuildPtr Cache::guild(std::uint64_t id) const { return impl_->find_guild(id).guild; }
 std::shared_ptr<const CachedChannel> Cache::channel(std::uint64_t id) const { return impl_->find_channel(id); }
+
+RolePtr Cache::role(std::uint64_t id) const { return impl_->find_role(id); }
+std::uint64_t Cache::self() const { return impl_->self.load(); }
+
+std::optional<MemberView> Cache::member(const CachedGuild& guild, std::uint64_t user) const {
+  const std::uint64_t bot = self();
+  if (user != 0 && user != bot) return guild.members->find(user);
+  if (!guild.self) return std::nullopt;
+  const CachedSelf& own = *guild.self;
+  MemberView view;
+  view.user = bot;
+  view.joined_us = own.joined_us;
+  view.premium_since_us = own.premium_since_us;
+  view.timed_out_until_us = own.timed_out_until_us;
+  view.username = own.username;
+  view.global_name = own.global_name;
+  view.nick = own.nick;
+  view.avatar = own.avatar;
+  view.roles = own.roles;
+  view.bot = true;
+  view.pending = own.pending;
+  view.deaf = own.deaf;
+  view.mute = own.mute;
+  return view;
+}
 
 std::vector<GuildPtr> Cache::guilds() const {
   std::vector<GuildPtr> all;
@@ -177,19 +221,25 @@ void Cache::forget_gone(Stream stream, Position passed) {
     const Impl::GuildSlot slot = impl_->find_guild(id);
     if (!slot.guild) continue;
     const bool all = forgotten(slot.guild->gone);
-    auto left = std::make_shared<ChannelList>();
-    for (const auto& channel : *slot.guild->channels) {
-      if (all || forgotten(channel->gone)) {
-        impl_->erase_channel(*channel);
-      } else {
-        left->push_back(channel);
+    const auto left_of = [&](const auto& list, auto erase) {
+      auto left = std::make_shared<std::remove_cvref_t<decltype(list)>>();
+      for (const auto& one : list) {
+        if (all || forgotten(one->gone)) {
+          erase(*one);
+        } else {
+          left->push_back(one);
+        }
       }
-    }
+      return left;
+    };
+    auto channels = left_of(*slot.guild->channels, [&](const CachedChannel& one) { impl_->erase_channel(one); });
+    auto roles = left_of(*slot.guild->roles, [&](const CachedRole& one) { impl_->erase_role(one); });
     if (all) {
       impl_->erase_guild(id);
-    } else if (left->size() != slot.guild->channels->size()) {
+    } else if (channels->size() != slot.guild->channels->size() || roles->size() != slot.guild->roles->size()) {
       auto changed = std::make_shared<CachedGuild>(*slot.guild);
-      changed->channels = std::move(left);
+      changed->channels = std::move(channels);
+      changed->roles = std::move(roles);
       impl_->publish(std::move(changed), slot.stream);
     }
   }
@@ -202,10 +252,44 @@ Cache::Stats Cache::stats() const {
     ++stats.guilds;
     stats.members += guild->member_count;
     stats.voice_states += guild->voice_states->size();
-    stats.channels += static_cast<std::size_t>(std::count_if(guild->channels->begin(), guild->channels->end(),
-                                                             [](const auto& c) { return c->gone == Position{}; }));
+    stats.cached_members += guild->members->rows();
+    stats.cold_guilds += guild->cold;
+    const auto count = [](const auto& list) {
+      return static_cast<std::size_t>(
+          std::count_if(list.begin(), list.end(), [](const auto& one) { return there(one); }));
+    };
+    stats.channels += count(*guild->channels);
+    stats.roles += count(*guild->roles);
   }
   return stats;
+}
+
+Cache::Bytes Cache::bytes() const {
+  constexpr std::size_t kCounts = 16;  // of a shared pointer's, beside what it points to
+  constexpr std::size_t kSlot = 16;    // of a table by id, at most
+  Bytes bytes;
+  const auto text = [](const std::string& s) { return s.capacity() > 15 ? s.capacity() + 1 : 0; };
+  for (const auto& guild : guilds()) {
+    bytes.guilds +=
+        sizeof(CachedGuild) + kCounts + sizeof(Impl::GuildSlot) + kSlot + text(guild->name) + text(guild->icon);
+    if (guild->self) {
+      const CachedSelf& self = *guild->self;
+      bytes.guilds += sizeof(CachedSelf) + kCounts + self.roles.capacity() * sizeof(std::uint64_t) +
+                      text(self.username) + text(self.global_name) + text(self.nick) + text(self.avatar);
+    }
+    bytes.channels += sizeof(ChannelList) + kCounts + guild->channels->capacity() * sizeof(ChannelPtr);
+    for (const auto& channel : *guild->channels) {
+      bytes.channels += sizeof(CachedChannel) + kCounts + sizeof(ChannelPtr) + kSlot + text(channel->name) +
+                        text(channel->topic) + channel->overwrites.capacity() * sizeof(tl_overwrite);
+    }
+    bytes.roles += sizeof(RoleList) + kCounts + guild->roles->capacity() * sizeof(RolePtr);
+    for (const auto& role : *guild->roles)
+      bytes.roles += sizeof(CachedRole) + kCounts + sizeof(RolePtr) + kSlot + text(role->name);
+    bytes.voice_states += guild->voice_states->capacity() * sizeof(CachedVoiceState);
+    for (const auto& voice : *guild->voice_states) bytes.voice_states += text(voice.username);
+    bytes.members += guild->members->bytes();
+  }
+  return bytes;
 }
 
 void Cache::save(Stream stream, const std::filesystem::path& folder) const { impl_->save(stream, folder); }

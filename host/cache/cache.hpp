@@ -1,42 +1,20 @@
-// Discord as it is now: guilds, channels, threads, member counts, voice states. Fed by the shards, read by everybody.
+// Discord as it is now: guilds, channels, threads, roles, voice states, members. Fed by the shards, read by everybody.
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cache/member_table.hpp"
+#include "cache/objects.hpp"
 #include "journal/journal.hpp"
 #include "journal/position.hpp"
 
 namespace trellis::host {
-
-struct CachedChannel {
-  std::uint64_t id = 0, guild = 0, parent = 0, last_message = 0;
-  std::uint32_t type = 0;
-  bool nsfw = false;
-  Position gone;  // when it was deleted or, a thread, archived; {0} = it is there
-  std::string name;
-};
-struct CachedVoiceState {
-  std::uint64_t user = 0, channel = 0;
-  bool bot = false, muted = false, deafened = false, streaming = false;
-  std::string username;
-};
-
-/// One immutable version of a guild; parts that did not change are shared between versions. Vectors are ordered by id.
-struct CachedGuild {
-  std::uint64_t id = 0, owner = 0, system_channel = 0;
-  std::int64_t member_count = 0;
-  bool unavailable = false;  // an outage: the rest is what was known before
-  Position gone;             // when the bot left it; {0} = it is there
-  std::string name, icon;
-  std::shared_ptr<const std::vector<std::shared_ptr<const CachedChannel>>> channels;  // and threads
-  std::shared_ptr<const std::vector<CachedVoiceState>> voice_states;
-};
-using GuildPtr = std::shared_ptr<const CachedGuild>;
 
 class Cache {
  public:
@@ -53,15 +31,23 @@ class Cache {
   /// Dispatch names the cache needs whatever the plugins want (event_type numbers); all belong to the GUILDS intent
   /// unless voice states or member events are needed by a plugin. True for them in apply().
   bool wants(std::uint32_t type) const;
-  /// [before the first shard starts] Voice states and member counts between GUILD_CREATEs are kept only when a plugin
-  /// needs them.
+  /// Voice states, and member counts between GUILD_CREATEs, are kept only when a plugin needs them. What begins to be
+  /// kept while a session runs is there from the next GUILD_CREATE on.
   void keep_voice_states(bool);
   void keep_member_counts(bool);
+  /// The same for members (those Discord shows) and presences.
+  void keep_members(bool);
+  void keep_presences(bool);
 
   // ---- [any thread] ----
   GuildPtr guild(std::uint64_t id) const;                                // null when unknown
   std::shared_ptr<const CachedChannel> channel(std::uint64_t id) const;  // channels and threads of all guilds
+  RolePtr role(std::uint64_t id) const;                                  // of all guilds
   std::vector<GuildPtr> guilds() const;                                  // ordered by id, gone ones included
+  std::uint64_t self() const;                                            // the bot's user id; 0: not known yet
+  /// User 0 or self(): the bot, always known in a guild that is. Others when members are kept. Lives as long as the
+  /// guild's version.
+  std::optional<MemberView> member(const CachedGuild&, std::uint64_t user) const;
   /// True when every guild that READY named for the stream has been seen (or was reported unavailable or left), or a
   /// snapshot was caught up.
   bool whole(Stream) const;
@@ -75,10 +61,30 @@ class Cache {
   void forget_gone(Stream, Position passed);
 
   struct Stats {
-    std::size_t guilds = 0, channels = 0, voice_states = 0;
-    std::int64_t members = 0;
+    std::size_t guilds = 0, channels = 0, roles = 0, voice_states = 0, cached_members = 0, cold_guilds = 0;
+    std::int64_t members = 0;  // as counted by Discord
   };
   Stats stats() const;
+  /// Memory by what it holds, allocation by allocation, without what the allocator adds.
+  struct Bytes {
+    std::size_t guilds = 0, channels = 0, roles = 0, voice_states = 0, members = 0;
+    std::size_t sum() const { return guilds + channels + roles + voice_states + members; }
+  };
+  Bytes bytes() const;
+
+  // ---- cold guilds: a session goes on, and what was known of its guilds is lost. [any thread, one at a time] ----
+
+  /// No READY and no whole snapshot told which guilds the stream has.
+  bool lacks_guilds(Stream) const;
+  void set_self(std::uint64_t user);
+  /// From here on events of the guild are kept, though nothing else is known of it. False: it is known.
+  bool begin_refill(Stream, std::uint64_t guild);
+  /// What REST answered, asked after begin_refill(), in the form of a GUILD_CREATE. What an event has told of since
+  /// then stays as the event told it. False: there was a GUILD_CREATE, GUILD_DELETE or READY meanwhile, or the text
+  /// cannot be read.
+  bool refill(Stream, std::uint64_t guild, std::string_view json);
+  /// No refill is under way any more; those that failed stay cold, as in an outage. The stream is whole.
+  void refilled(Stream);
 
   // ---- snapshots: one file per stream in the folder, written aside and renamed ----
 

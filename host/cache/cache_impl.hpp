@@ -17,14 +17,12 @@
 
 namespace trellis::host {
 
-using ChannelPtr = std::shared_ptr<const CachedChannel>;
-using ChannelList = std::vector<ChannelPtr>;
-using VoiceList = std::vector<CachedVoiceState>;
-
 class EventParser;
 
-/// Announcement, public and private threads.
-constexpr bool is_thread(std::uint32_t type) { return type >= 10 && type <= 12; }
+struct ChannelFields;
+struct GuildFields;
+struct MemberFields;
+struct RoleFields;
 
 struct Cache::Impl {
   Impl();
@@ -40,14 +38,26 @@ struct Cache::Impl {
     ChannelDelete,
     ThreadUpsert,
     ThreadListSync,
+    RoleUpsert,
+    RoleDelete,
     MemberAdd,
+    MemberUpdate,
     MemberRemove,
+    MembersChunk,
+    Presence,
     VoiceState,
   };
 
   struct Gone {
     Position at;
     std::uint64_t guild = 0;
+  };
+
+  /// What events told of a guild since its refill began; older answers do not change that.
+  struct Told {
+    bool guild = false, self = false;
+    boost::unordered_flat_set<std::uint64_t> channels, roles;
+    bool all_threads = false;  // THREAD_LIST_SYNC of the whole guild
   };
 
   struct StreamState {
@@ -59,6 +69,7 @@ struct Cache::Impl {
     bool ready = false;
     boost::unordered_flat_set<std::uint64_t> expected;  // guilds of READY that were not heard of yet
     std::deque<Gone> gone;                              // by position: guilds with something to forget
+    std::map<std::uint64_t, Told> refills;              // by guild
   };
 
   struct GuildSlot {
@@ -71,6 +82,7 @@ struct Cache::Impl {
     mutable std::mutex mutex;
     boost::unordered_flat_map<std::uint64_t, GuildSlot> guilds;
     boost::unordered_flat_map<std::uint64_t, ChannelPtr> channels;
+    boost::unordered_flat_map<std::uint64_t, RolePtr> roles;
   };
   static constexpr std::size_t kStripes = 16;
   // Ids are snowflakes: their low bits are a counter, mostly 0, and the bits above it a clock.
@@ -80,10 +92,13 @@ struct Cache::Impl {
 
   GuildSlot find_guild(std::uint64_t id);
   ChannelPtr find_channel(std::uint64_t id);
+  RolePtr find_role(std::uint64_t id);
   void publish(GuildPtr, Stream);
   void publish(ChannelPtr);
+  void publish(RolePtr);
   void erase_guild(std::uint64_t id);
   void erase_channel(const CachedChannel&);
+  void erase_role(const CachedRole&);
 
   /// The state of a stream; made when it is new.
   StreamState& state(Stream);
@@ -94,25 +109,47 @@ struct Cache::Impl {
   // ---- what changes them; all under `writing`, one at a time ----
   std::mutex writing;
   std::array<Action, kEventTypesMax> actions{};
-  bool keep_voice_states = false, keep_member_counts = false;
+  bool keep_voice_states = false, keep_member_counts = false, keep_members = false, keep_presences = false;
+  std::atomic<std::uint64_t> self{0};
   std::function<void(Stream)> on_whole;
   std::unique_ptr<EventParser> parser;
 
-  /// True when the stream became whole.
+  // cache_events.cpp. True when the stream became whole.
   bool change(StreamState&, Action, const Record&);
   bool heard_of(StreamState&, std::uint64_t guild);
   void unavailable(StreamState&, std::uint64_t guild);
   bool ready(StreamState&, const Record&);
   bool guild_create(StreamState&, const Record&);
-  void guild_update(const Record&);
+  void guild_update(StreamState&, const Record&);
   bool guild_delete(StreamState&, const Record&);
+  void leave(StreamState&, const GuildPtr&, Position);
+  void set_action(std::string_view name, Action);
+  void set_actions();
+
+  // cache_channels.cpp
   void channel_upsert(StreamState&, const Record&);
   void channel_delete(StreamState&, const Record&);
   void thread_list_sync(StreamState&, const Record&);
-  void member(const Record&, int change);
+  /// The lists of a GUILD_CREATE; what is not in a list that was given is gone at that position. True: some are.
+  bool merge_channels(CachedGuild&, const GuildFields&, Position, const Told*);
+
+  // cache_roles.cpp
+  void role_upsert(StreamState&, const Record&);
+  void role_delete(StreamState&, const Record&);
+  bool merge_roles(CachedGuild&, const GuildFields&, Position, const Told*);
+
+  // cache_people.cpp
+  void member_add(const Record&);
+  void member_update(StreamState&, const Record&);
+  void member_remove(const Record&);
+  void members_chunk(const Record&);
+  void presence(const Record&);
   void voice_state(const Record&);
-  void leave(StreamState&, const GuildPtr&, Position);
-  void set_action(std::string_view name, Action);
+  void set_self(CachedGuild&, const MemberFields&);
+  void begin_people(CachedGuild&, const GuildFields&);
+
+  // cache_refill.cpp
+  Told* told(StreamState&, std::uint64_t guild);
 
   void save(Stream, const std::filesystem::path& folder);
   Position load(Stream, const std::filesystem::path& folder, std::string& why);

@@ -1,106 +1,33 @@
 #include "cache/event_parser.hpp"
 
-#include <simdjson.h>
-
 #include <algorithm>
-#include <charconv>
-#include <cstring>
-#include <string>
+
+#include "cache/parser_json.hpp"
 
 namespace trellis::host {
 namespace {
-namespace od = simdjson::ondemand;
 
-constexpr std::size_t kTextKept = 1u << 20;
+using namespace json_fields;
 
-// Readers of one value. They leave `out` as it is when the value is of another kind.
-
-void read(od::value value, std::uint64_t& out) {
-  od::json_type type;
-  if (value.type().get(type)) return;
-  if (type == od::json_type::string) {
-    std::string_view text;
-    if (value.get_string().get(text)) return;
-    std::uint64_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error == std::errc() && end == text.data() + text.size()) out = id;
-  } else if (type == od::json_type::number) {
-    std::uint64_t id = 0;
-    if (!value.get_uint64().get(id)) out = id;
-  } else if (type == od::json_type::null) {
-    out = 0;
-  }
-}
-void read(od::value value, bool& out) {
-  bool flag = false;
-  if (!value.get_bool().get(flag)) out = flag;
-}
-void read(od::value value, std::optional<std::uint64_t>& out) {
-  std::uint64_t id = out.value_or(~std::uint64_t{0});
-  read(value, id);
-  if (id != ~std::uint64_t{0}) out = id;
-}
-void read(od::value value, std::optional<std::uint32_t>& out) {
-  std::uint64_t number = 0;
-  if (!value.get_uint64().get(number)) out = static_cast<std::uint32_t>(number);
-}
-void read(od::value value, std::optional<std::int64_t>& out) {
-  std::int64_t number = 0;
-  if (!value.get_int64().get(number)) out = number;
-}
-void read(od::value value, std::optional<bool>& out) {
-  bool flag = false;
-  if (!value.get_bool().get(flag)) out = flag;
-}
-void read(od::value value, std::optional<std::string_view>& out) {
-  od::json_type type;
-  if (value.type().get(type)) return;
-  std::string_view text;
-  if (type == od::json_type::null) {
-    out = std::string_view();
-  } else if (type == od::json_type::string && !value.get_string().get(text)) {
-    out = text;
-  }
-}
-
-/// False when the object breaks off or is none.
-template <class Field>
-bool each_field(od::object object, Field on_field) {
-  for (auto result : object) {
-    od::field field;
-    if (std::move(result).get(field)) return false;
-    std::string_view key;
-    if (field.unescaped_key().get(key)) return false;
-    if (!on_field(key, field.value())) return false;
-  }
-  return true;
-}
-/// Goes into a value that should be an object; another kind is passed over.
-template <class Field>
-bool inside(od::value value, Field on_field) {
-  od::json_type type;
-  if (value.type().get(type)) return false;
-  if (type != od::json_type::object) return true;
-  od::object object;
-  return !value.get_object().get(object) && each_field(object, on_field);
-}
-template <class Element>
-bool each_element(od::value value, Element on_element) {
-  od::json_type type;
-  if (value.type().get(type)) return false;
-  if (type != od::json_type::array) return true;
-  od::array array;
-  if (value.get_array().get(array)) return false;
-  for (auto result : array) {
-    od::value element;
-    if (std::move(result).get(element)) return false;
-    if (!on_element(element)) return false;
-  }
-  return true;
-}
-bool is_array(od::value value) {
-  od::json_type type;
-  return !value.type().get(type) && type == od::json_type::array;
+bool overwrite_list(od::value value, std::vector<tl_overwrite>& list) {
+  const bool good = each_element(value, [&](od::value element) {
+    tl_overwrite overwrite{};
+    std::optional<std::uint32_t> kind;
+    if (!inside(element, [&](std::string_view key, od::value v) {
+          if (key == "id") read(v, overwrite.id);
+          if (key == "allow") read(v, overwrite.allow);
+          if (key == "deny") read(v, overwrite.deny);
+          if (key == "type") read(v, kind);
+          return true;
+        })) {
+      return false;
+    }
+    overwrite.kind = kind.value_or(TL_OVERWRITE_ROLE);
+    if (overwrite.id) list.push_back(overwrite);
+    return true;
+  });
+  order(list, [](const tl_overwrite& overwrite) { return overwrite.id; });
+  return good;
 }
 
 bool channel_field(std::string_view key, od::value value, ChannelFields& channel) {
@@ -114,15 +41,44 @@ bool channel_field(std::string_view key, od::value value, ChannelFields& channel
     read(value, channel.last_message);
   } else if (key == "type") {
     read(value, channel.type);
+  } else if (key == "position") {
+    read(value, channel.position);
+  } else if (key == "rate_limit_per_user") {
+    read(value, channel.slow_mode_s);
   } else if (key == "nsfw") {
     read(value, channel.nsfw);
   } else if (key == "name") {
     read(value, channel.name);
+  } else if (key == "topic") {
+    read(value, channel.topic);
+  } else if (key == "permission_overwrites") {
+    if (is_array(value)) return overwrite_list(value, channel.overwrites.emplace());
   } else if (key == "thread_metadata") {
     return inside(value, [&](std::string_view inner, od::value metadata) {
       if (inner == "archived") read(metadata, channel.archived);
       return true;
     });
+  }
+  return true;
+}
+
+bool role_field(std::string_view key, od::value value, RoleFields& role) {
+  if (key == "id") {
+    read(value, role.id);
+  } else if (key == "permissions") {
+    read(value, role.permissions);
+  } else if (key == "color") {
+    read(value, role.color);
+  } else if (key == "position") {
+    read(value, role.position);
+  } else if (key == "hoist") {
+    read(value, role.hoist);
+  } else if (key == "managed") {
+    read(value, role.managed);
+  } else if (key == "mentionable") {
+    read(value, role.mentionable);
+  } else if (key == "name") {
+    read(value, role.name);
   }
   return true;
 }
@@ -157,68 +113,89 @@ bool voice_field(std::string_view key, od::value value, VoiceFields& voice) {
   return true;
 }
 
-/// The members that come with a guild name those in voice.
-struct MemberName {
-  std::uint64_t user = 0;
-  bool bot = false;
-  std::optional<std::string_view> username;
-};
-
 bool channel_list(od::value value, std::vector<ChannelFields>& channels) {
   return each_element(value, [&](od::value element) {
     ChannelFields channel;
     if (!inside(element, [&](std::string_view key, od::value v) { return channel_field(key, v, channel); })) {
       return false;
     }
-    if (channel.id) channels.push_back(channel);
+    if (channel.id) channels.push_back(std::move(channel));
     return true;
   });
 }
 
-template <class List, class Key>
-void order(List& list, Key key) {
-  std::sort(list.begin(), list.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  list.erase(std::unique(list.begin(), list.end(), [&](const auto& a, const auto& b) { return key(a) == key(b); }),
-             list.end());
+bool role_list(od::value value, std::vector<RoleFields>& roles) {
+  return each_element(value, [&](od::value element) {
+    RoleFields role;
+    if (!inside(element, [&](std::string_view key, od::value v) { return role_field(key, v, role); })) return false;
+    if (role.id) roles.push_back(role);
+    return true;
+  });
+}
+
+bool voice_list(od::value value, std::vector<VoiceFields>& voice_states) {
+  return each_element(value, [&](od::value element) {
+    VoiceFields voice;
+    if (!inside(element, [&](std::string_view k, od::value v) { return voice_field(k, v, voice); })) return false;
+    if (voice.user && voice.channel) voice_states.push_back(voice);
+    return true;
+  });
+}
+
+/// The members that come with a guild name those in voice.
+void name_voice_states(GuildFields& guild) {
+  for (auto& voice : guild.voice_states) {
+    const auto at = std::lower_bound(guild.members.begin(), guild.members.end(), voice.user,
+                                     [](const MemberFields& m, std::uint64_t user) { return m.user < user; });
+    if (at == guild.members.end() || at->user != voice.user) continue;
+    if (!voice.bot) voice.bot = at->bot.value_or(false);
+    if (!voice.username) voice.username = at->username;
+  }
+}
+
+template <class T, class Field>
+void put(const std::optional<Field>& field, T& into) {
+  if (field) into = *field;
 }
 
 }  // namespace
-
-struct EventParser::Json {
-  od::parser parser;
-  std::string text;
-  od::document document;
-
-  /// False when it is no JSON object.
-  bool open(std::string_view json, od::object& object) {
-    if (text.capacity() > kTextKept && json.size() < kTextKept / 4) {  // after a large guild
-      text = std::string();
-      parser = od::parser();
-    }
-    text.reserve(json.size() + simdjson::SIMDJSON_PADDING);
-    text.assign(json);
-    return !parser.iterate(text.data(), text.size(), text.capacity()).get(document) &&
-           !document.get_object().get(object);
-  }
-
-  template <class Field>
-  bool read_object(std::string_view json, Field on_field) {
-    od::object object;
-    // What follows the object is not looked at, but an object without its end is no object.
-    return open(json, object) && each_field(object, on_field);
-  }
-};
 
 EventParser::EventParser() : json_(std::make_unique<Json>()) {}
 EventParser::~EventParser() = default;
 
 void ChannelFields::put_into(CachedChannel& channel) const {
   channel.id = id;
-  if (parent) channel.parent = *parent;
-  if (last_message) channel.last_message = *last_message;
-  if (type) channel.type = *type;
-  if (nsfw) channel.nsfw = *nsfw;
-  if (name) channel.name = *name;
+  put(parent, channel.parent);
+  put(last_message, channel.last_message);
+  put(type, channel.type);
+  put(position, channel.position);
+  put(slow_mode_s, channel.slow_mode_s);
+  put(nsfw, channel.nsfw);
+  put(name, channel.name);
+  put(topic, channel.topic);
+  put(overwrites, channel.overwrites);
+}
+
+void RoleFields::put_into(CachedRole& role) const {
+  role.id = id;
+  put(permissions, role.permissions);
+  put(color, role.color);
+  put(position, role.position);
+  put(hoist, role.hoist);
+  put(managed, role.managed);
+  put(mentionable, role.mentionable);
+  put(name, role.name);
+}
+
+void GuildFields::put_into(CachedGuild& guild) const {
+  put(owner, guild.owner);
+  put(system_channel, guild.system_channel);
+  put(member_count, guild.member_count);
+  put(mfa_level, guild.mfa_level);
+  put(verification_level, guild.verification_level);
+  put(premium_tier, guild.premium_tier);
+  put(name, guild.name);
+  put(icon, guild.icon);
 }
 
 void VoiceFields::put_into(CachedVoiceState& voice) const {
@@ -231,9 +208,9 @@ void VoiceFields::put_into(CachedVoiceState& voice) const {
   if (username) voice.username = *username;
 }
 
-std::optional<GuildFields> EventParser::guild(std::string_view json, bool voice_states) {
+std::optional<GuildFields> EventParser::guild(std::string_view json, Wanted wanted) {
   GuildFields guild;
-  std::vector<MemberName> members;
+  std::optional<std::int64_t> approximate_count;  // Discord's REST API has no other
   const bool good = json_->read_object(json, [&](std::string_view key, od::value value) {
     if (key == "id") {
       read(value, guild.id);
@@ -247,6 +224,14 @@ std::optional<GuildFields> EventParser::guild(std::string_view json, bool voice_
       read(value, guild.system_channel);
     } else if (key == "member_count") {
       read(value, guild.member_count);
+    } else if (key == "approximate_member_count") {
+      read(value, approximate_count);
+    } else if (key == "mfa_level") {
+      read(value, guild.mfa_level);
+    } else if (key == "verification_level") {
+      read(value, guild.verification_level);
+    } else if (key == "premium_tier") {
+      read(value, guild.premium_tier);
     } else if (key == "unavailable") {
       read(value, guild.unavailable);
     } else if (key == "channels") {
@@ -255,43 +240,26 @@ std::optional<GuildFields> EventParser::guild(std::string_view json, bool voice_
     } else if (key == "threads") {
       guild.has_threads = is_array(value);
       return channel_list(value, guild.channels);
-    } else if (key == "voice_states" && voice_states) {
+    } else if (key == "roles") {
+      guild.has_roles = is_array(value);
+      return role_list(value, guild.roles);
+    } else if (key == "voice_states" && wanted.voice_states) {
       guild.has_voice_states = is_array(value);
-      return each_element(value, [&](od::value element) {
-        VoiceFields voice;
-        if (!inside(element, [&](std::string_view k, od::value v) { return voice_field(k, v, voice); })) return false;
-        if (voice.user && voice.channel) guild.voice_states.push_back(voice);
-        return true;
-      });
-    } else if (key == "members" && voice_states) {
-      return each_element(value, [&](od::value element) {
-        MemberName member;
-        const bool whole = inside(element, [&](std::string_view k, od::value user) {
-          if (k != "user") return true;
-          return inside(user, [&](std::string_view name, od::value v) {
-            if (name == "id") read(v, member.user);
-            if (name == "bot") read(v, member.bot);
-            if (name == "username") read(v, member.username);
-            return true;
-          });
-        });
-        if (member.user) members.push_back(member);
-        return whole;
-      });
+      return voice_list(value, guild.voice_states);
+    } else if (key == "members" && wanted.members) {
+      guild.has_members = is_array(value);
+      return json_->members(value, guild.members);
+    } else if (key == "presences" && wanted.presences) {
+      return json_->presences(value, guild.presences);
     }
     return true;
   });
   if (!good) return std::nullopt;
+  if (!guild.member_count) guild.member_count = approximate_count;
   order(guild.channels, [](const ChannelFields& c) { return c.id; });
+  order(guild.roles, [](const RoleFields& r) { return r.id; });
   order(guild.voice_states, [](const VoiceFields& v) { return v.user; });
-  order(members, [](const MemberName& m) { return m.user; });
-  for (auto& voice : guild.voice_states) {
-    const auto at = std::lower_bound(members.begin(), members.end(), voice.user,
-                                     [](const MemberName& m, std::uint64_t user) { return m.user < user; });
-    if (at == members.end() || at->user != voice.user) continue;
-    if (!voice.bot) voice.bot = at->bot;
-    if (!voice.username) voice.username = at->username;
-  }
+  name_voice_states(guild);
   return guild;
 }
 
@@ -337,24 +305,44 @@ std::optional<VoiceFields> EventParser::voice_state(std::string_view json) {
   return voice;
 }
 
-std::optional<std::vector<std::uint64_t>> EventParser::ready(std::string_view json) {
-  std::vector<std::uint64_t> ids;
+std::optional<RoleEvent> EventParser::role(std::string_view json) {
+  RoleEvent event;
+  if (!json_->read_object(json, [&](std::string_view key, od::value value) {
+        if (key == "guild_id") read(value, event.guild);
+        if (key == "role_id") read(value, event.role.id);
+        if (key == "role")
+          return inside(value, [&](std::string_view inner, od::value v) { return role_field(inner, v, event.role); });
+        return true;
+      })) {
+    return std::nullopt;
+  }
+  return event;
+}
+
+std::optional<ReadyFields> EventParser::ready(std::string_view json) {
+  ReadyFields ready;
   bool found = false;
   const bool good = json_->read_object(json, [&](std::string_view key, od::value value) {
+    if (key == "user") {
+      return inside(value, [&](std::string_view k, od::value v) {
+        if (k == "id") read(v, ready.self);
+        return true;
+      });
+    }
     if (key != "guilds") return true;
     found = is_array(value);
     return each_element(value, [&](od::value element) {
       return inside(element, [&](std::string_view k, od::value v) {
         std::uint64_t id = 0;
         if (k == "id") read(v, id);
-        if (id) ids.push_back(id);
+        if (id) ready.guilds.push_back(id);
         return true;
       });
     });
   });
   if (!good || !found) return std::nullopt;
-  order(ids, [](std::uint64_t id) { return id; });
-  return ids;
+  order(ready.guilds, [](std::uint64_t id) { return id; });
+  return ready;
 }
 
 std::uint64_t EventParser::guild_id(std::string_view json) {

@@ -6,19 +6,36 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/cache.hpp"
+#include "cache/member_table.hpp"
+#include "cache/objects.hpp"
 
 namespace trellis::host {
 
-/// Fields that were there and readable. Texts live until the parser's next call.
+/// Fields that were there and readable. Texts and lists of roles live until the parser's next call.
 struct ChannelFields {
   std::uint64_t id = 0, guild = 0;
   std::optional<std::uint64_t> parent, last_message;
-  std::optional<std::uint32_t> type;
+  std::optional<std::uint32_t> type, slow_mode_s;
+  std::optional<std::int32_t> position;
   std::optional<bool> nsfw;
-  std::optional<std::string_view> name;
+  std::optional<std::string_view> name, topic;
+  std::optional<std::vector<tl_overwrite>> overwrites;  // by id, each once
   bool archived = false;
   void put_into(CachedChannel&) const;
+};
+
+struct RoleFields {
+  std::uint64_t id = 0;
+  std::optional<std::uint64_t> permissions;
+  std::optional<std::uint32_t> color;
+  std::optional<std::int32_t> position;
+  std::optional<bool> hoist, managed, mentionable;
+  std::optional<std::string_view> name;
+  void put_into(CachedRole&) const;
+};
+struct RoleEvent {
+  std::uint64_t guild = 0;
+  RoleFields role;
 };
 
 struct VoiceFields {
@@ -33,11 +50,16 @@ struct GuildFields {
   std::uint64_t id = 0;
   std::optional<std::uint64_t> owner, system_channel;
   std::optional<std::int64_t> member_count;
+  std::optional<std::uint32_t> mfa_level, verification_level, premium_tier;
   std::optional<std::string_view> name, icon;
   bool unavailable = false;
-  bool has_channels = false, has_threads = false, has_voice_states = false;
+  bool has_channels = false, has_threads = false, has_roles = false, has_voice_states = false, has_members = false;
   std::vector<ChannelFields> channels;    // and threads; by id, each once
+  std::vector<RoleFields> roles;          // by id, each once
   std::vector<VoiceFields> voice_states;  // by user, each once
+  std::vector<MemberFields> members;      // by user, each once
+  std::vector<MemberFields> presences;    // by user, each once
+  void put_into(CachedGuild&) const;      // what is no list
 };
 
 struct ThreadListFields {
@@ -48,18 +70,38 @@ struct ThreadListFields {
   std::vector<ChannelFields> threads;  // by id
 };
 
+struct PeopleFields {
+  std::uint64_t guild = 0;
+  std::vector<MemberFields> members, presences;  // by user, each once
+};
+
+struct ReadyFields {
+  std::uint64_t self = 0;
+  std::vector<std::uint64_t> guilds;  // ordered
+};
+
 /// [one thread at a time] Nothing is returned when the text is no JSON object or breaks off.
 class EventParser {
  public:
   EventParser();
   ~EventParser();
 
-  std::optional<GuildFields> guild(std::string_view json, bool voice_states);
+  struct Wanted {
+    bool voice_states = false, members = false, presences = false;
+  };
+  std::optional<GuildFields> guild(std::string_view json, Wanted);
   std::optional<ChannelFields> channel(std::string_view json);
   std::optional<ThreadListFields> thread_list(std::string_view json);
   std::optional<VoiceFields> voice_state(std::string_view json);
-  /// Ids of READY's "guilds", ordered; nothing when there is no such list.
-  std::optional<std::vector<std::uint64_t>> ready(std::string_view json);
+  /// GUILD_ROLE_CREATE, _UPDATE, _DELETE
+  std::optional<RoleEvent> role(std::string_view json);
+  /// GUILD_MEMBER_ADD, _UPDATE, _REMOVE
+  std::optional<MemberFields> member(std::string_view json);
+  std::optional<MemberFields> presence(std::string_view json);
+  /// GUILD_MEMBERS_CHUNK
+  std::optional<PeopleFields> members_chunk(std::string_view json);
+  /// Nothing, too, when READY has no list of guilds.
+  std::optional<ReadyFields> ready(std::string_view json);
   /// "guild_id"; 0 when it cannot be read.
   std::uint64_t guild_id(std::string_view json);
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "journal/journal.hpp"
+#include "journal/timestamp.hpp"
 
 namespace trellis::host {
 
@@ -27,8 +28,5 @@ class HotFields {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// "2026-02-01T03:34:22.613000+00:00", with any fraction and offset, as Unix microseconds.
-std::optional<std::int64_t> parse_timestamp(std::string_view);
 
 }  // namespace trellis::host

@@ -17,6 +17,6 @@ std::uint64_t intent_named(std::string_view name);
 std::vector<std::string> intent_names(std::uint64_t bits);
 
 inline constexpr std::uint64_t kIntentGuilds = 1u << 0, kIntentGuildMembers = 1u << 1,
-                               kIntentGuildVoiceStates = 1u << 7;
+                               kIntentGuildVoiceStates = 1u << 7, kIntentGuildPresences = 1u << 8;
 
 }  // namespace trellis::host

@@ -32,11 +32,28 @@ GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
       needs.voice_states = true;
     } else if (what == "cache:member_counts") {
       needs.intents |= kIntentGuildMembers;
+    } else if (what == "cache:members") {
+      needs.members = true;
+    } else if (what == "cache:presences") {
+      needs.presences = true;
     }
   }
   if (needs.voice_states) needs.intents |= kIntentGuildVoiceStates;
   needs.member_counts = (needs.intents & kIntentGuildMembers) != 0;
   return needs;
+}
+
+/// What only a privileged intent brings is not kept without one: its operator must have granted it in Discord's portal.
+void check_privileged(const GatewayNeeds& needs) {
+  const auto check = [&](bool kept, std::uint64_t intent, const char* what, const char* name, const char* bit) {
+    if (kept && !(needs.intents & intent))
+      throw PluginError(
+          fmt::format("it needs the cache to keep {0}, which only the privileged intent {2} brings; its "
+                      "code must ask for that, too: setup.needs(trellis::Intent::{1})",
+                      what, name, bit));
+  };
+  check(needs.members, kIntentGuildMembers, "members", "GuildMembers", "GUILD_MEMBERS");
+  check(needs.presences, kIntentGuildPresences, "presences", "GuildPresences", "GUILD_PRESENCES");
 }
 
 std::vector<std::string> not_served(const Ledger& ledger) {
@@ -86,6 +103,7 @@ PluginManager::Candidate PluginManager::prepare(const std::string& id, const std
   candidate.claims = claims_of(candidate.first->ledger);
   candidate.needs = needs_of(candidate.first->ledger, id);
   candidate.commands = commands_of(candidate.first->ledger);
+  check_privileged(candidate.needs);
   candidate.not_served = not_served(candidate.first->ledger);
   return candidate;
 }

@@ -13,14 +13,16 @@ namespace trellis::host {
 namespace {
 
 HostNamespace::Enabled remembered(const std::string& plugin, const GatewayNeeds& needs) {
-  HostNamespace::Enabled enabled{plugin, {}, needs.intents, needs.voice_states, needs.member_counts};
+  HostNamespace::Enabled enabled{
+      plugin, {}, needs.intents, needs.voice_states, needs.member_counts, needs.members, needs.presences};
   for (const std::uint32_t type : needs.types) enabled.types.emplace_back(event_name(type));
   std::sort(enabled.types.begin(), enabled.types.end());
   return enabled;
 }
 
 GatewayNeeds needs_of(const HostNamespace::Enabled& enabled) {
-  GatewayNeeds needs{{}, enabled.intents, enabled.voice_states, enabled.member_counts};
+  GatewayNeeds needs{
+      {}, enabled.intents, enabled.voice_states, enabled.member_counts, enabled.members, enabled.presences};
   for (const std::string& type : enabled.types) needs.types.insert(event_type(type));
   return needs;
 }

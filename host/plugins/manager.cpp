@@ -256,6 +256,8 @@ void GatewayNeeds::add(const GatewayNeeds& other) {
   intents |= other.intents;
   voice_states = voice_states || other.voice_states;
   member_counts = member_counts || other.member_counts;
+  members = members || other.members;
+  presences = presences || other.presences;
 }
 
 GatewayNeeds PluginManager::needs() const {

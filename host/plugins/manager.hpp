@@ -36,7 +36,7 @@ struct ManagerOptions {
 struct GatewayNeeds {
   std::set<std::uint32_t> types;  // event_type()
   std::uint64_t intents = 0;
-  bool voice_states = false, member_counts = false;
+  bool voice_states = false, member_counts = false, members = false, presences = false;
   void add(const GatewayNeeds&);
 };
 

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS trellis_host (one BIGINT PRIMARY KEY CHECK (one = 1),
 CREATE TABLE IF NOT EXISTS trellis_sessions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, epoch BIGINT NOT NULL, session_id TEXT NOT NULL,
   resume_url TEXT NOT NULL, intents BIGINT NOT NULL, PRIMARY KEY (shard, shards));
 CREATE TABLE IF NOT EXISTS trellis_enabled (plugin TEXT PRIMARY KEY, types TEXT NOT NULL, intents BIGINT NOT NULL,
-  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL, commands TEXT NOT NULL);
+  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL, members BIGINT NOT NULL, presences BIGINT NOT NULL, commands TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_command_places (server TEXT PRIMARY KEY, commands BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_overrides (plugin TEXT PRIMARY KEY, enabled BIGINT NOT NULL, since_us BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS trellis_crashes (plugin TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, shard BIGINT NOT NULL,
@@ -194,7 +194,8 @@ std::vector<HostNamespace::Enabled> HostNamespace::enabled() {
   return with_connection([&](Connection& open) {
     std::vector<Enabled> list;
     const auto rows = open.execute(
-        "SELECT plugin, types, intents, voice_states, member_counts, commands FROM trellis_enabled ORDER BY "
+        "SELECT plugin, types, intents, voice_states, member_counts, members, presences, commands FROM trellis_enabled "
+        "ORDER BY "
         "plugin");
     while (const tl_value* row = rows->next()) {
       Enabled& enabled = list.emplace_back();
@@ -204,7 +205,9 @@ std::vector<HostNamespace::Enabled> HostNamespace::enabled() {
       enabled.intents = static_cast<std::uint64_t>(row[2].i);
       enabled.voice_states = row[3].i != 0;
       enabled.member_counts = row[4].i != 0;
-      enabled.commands = string_of(row[5]);
+      enabled.members = row[5].i != 0;
+      enabled.presences = row[6].i != 0;
+      enabled.commands = string_of(row[7]);
     }
     return list;
   });
@@ -214,11 +217,13 @@ void HostNamespace::set_enabled(const Enabled& enabled) {
   const std::string types = fmt::format("{}", fmt::join(enabled.types, " "));
   with_connection([&](Connection& open) {
     run(open,
-        "INSERT INTO trellis_enabled (plugin, types, intents, voice_states, member_counts, commands) VALUES ($1, $2, "
-        "$3, $4, $5, $6) ON CONFLICT (plugin) DO UPDATE SET types = excluded.types, intents = excluded.intents, "
-        "voice_states = excluded.voice_states, member_counts = excluded.member_counts, commands = excluded.commands",
+        "INSERT INTO trellis_enabled (plugin, types, intents, voice_states, member_counts, members, presences, "
+        "commands) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (plugin) DO UPDATE SET types = excluded.types, "
+        "intents = excluded.intents, voice_states = excluded.voice_states, member_counts = excluded.member_counts, "
+        "members = excluded.members, presences = excluded.presences, commands = excluded.commands",
         text(enabled.plugin), text(types), integer(static_cast<std::int64_t>(enabled.intents)),
-        integer(enabled.voice_states ? 1 : 0), integer(enabled.member_counts ? 1 : 0), text(enabled.commands));
+        integer(enabled.voice_states ? 1 : 0), integer(enabled.member_counts ? 1 : 0), integer(enabled.members ? 1 : 0),
+        integer(enabled.presences ? 1 : 0), text(enabled.commands));
     return 0;
   });
 }

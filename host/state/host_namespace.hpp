@@ -46,7 +46,7 @@ class HostNamespace {
     std::string plugin;
     std::vector<std::string> types;  // dispatch names
     std::uint64_t intents = 0;
-    bool voice_states = false, member_counts = false;
+    bool voice_states = false, member_counts = false, members = false, presences = false;  // for the cache
     std::string commands;  // what it declares of commands, as JSON; empty: not known
     bool operator==(const Enabled&) const = default;
   };

@@ -12,6 +12,14 @@ namespace json = boost::json;
 
 constexpr std::int64_t kDiscordEpochMs = 1'420'070'400'000;
 constexpr std::int64_t kMembers = 25;
+constexpr std::uint64_t kMemberRole = 400, kModeratorRole = 401, kBotRole = 402;
+// View, send, embed, attach, read the history, react, connect, speak, use voice activity, threads.
+constexpr std::uint64_t kEveryoneMay = 1ull << 6 | 1ull << 10 | 1ull << 11 | 1ull << 14 | 1ull << 15 | 1ull << 16 |
+                                       1ull << 20 | 1ull << 21 | 1ull << 25 | 1ull << 35 | 1ull << 38;
+// Kick, manage messages, time out.
+constexpr std::uint64_t kModeratorsMay = 1ull << 1 | 1ull << 13 | 1ull << 40;
+// Manage channels, messages, nicknames, roles and webhooks.
+constexpr std::uint64_t kBotMay = 1ull << 4 | 1ull << 13 | 1ull << 27 | 1ull << 28 | 1ull << 29;
 
 std::string text(std::uint64_t id) { return std::to_string(id); }
 
@@ -34,11 +42,24 @@ json::object user(std::uint64_t id) {
   return user;
 }
 
+/// Ada owns the server, Brian moderates it, the bot has a role that may manage what is below it.
 json::object member(std::uint64_t id) {
-  json::object member{{"nick", nullptr}, {"roles", json::array()}, {"joined_at", "2024-01-01T00:00:00.000000+00:00"},
-                      {"deaf", false},   {"mute", false},          {"flags", 0}};
+  json::array roles;
+  if (id == kMadeUpBot) roles.emplace_back(text(kBotRole));
+  if (id == 8) roles.emplace_back(text(kModeratorRole));
+  json::object member{{"nick", nullptr},
+                      {"roles", std::move(roles)},
+                      {"joined_at", "2024-01-01T00:00:00.000000+00:00"},
+                      {"deaf", false},
+                      {"mute", false},
+                      {"flags", 0}};
   if (id) member["user"] = user(id);
   return member;
+}
+
+json::object role(std::uint64_t id, const char* name, int position, std::uint64_t permissions, bool managed) {
+  return {{"id", text(id)}, {"name", name},       {"color", 0},           {"position", position},
+          {"hoist", false}, {"managed", managed}, {"mentionable", false}, {"permissions", text(permissions)}};
 }
 
 json::object channel(std::uint64_t id, int type, const char* name, int position) {
@@ -48,6 +69,8 @@ json::object channel(std::uint64_t id, int type, const char* name, int position)
           {"position", position},
           {"parent_id", nullptr},
           {"nsfw", false},
+          {"topic", nullptr},
+          {"rate_limit_per_user", 0},
           {"permission_overwrites", json::array()},
           {"last_message_id", nullptr}};
 }
@@ -81,25 +104,27 @@ json::object made_up_guild(std::int64_t now_us) {
                                            {"auto_archive_duration", 1440},
                                            {"locked", false},
                                            {"archive_timestamp", time_text(now_us)}};
-  return {
-      {"id", text(kMadeUpServer)},
-      {"name", "Test Server"},
-      {"icon", nullptr},
-      {"owner_id", "7"},
-      {"system_channel_id", "100"},
-      {"joined_at", time_text(now_us)},
-      {"large", false},
-      {"unavailable", false},
-      {"member_count", kMembers},
-      {"channels", json::array{channel(100, kText, "general", 0), channel(101, kText, "random", 1),
-                               channel(200, kVoice, "Lounge", 2), channel(201, kVoice, "Stage", 3)}},
-      {"threads", json::array{std::move(thread)}},
-      {"members", json::array{member(kMadeUpBot)}},
-      {"voice_states", json::array()},
-      {"presences", json::array()},
-      {"roles", json::array{json::object{{"id", text(kMadeUpServer)}, {"name", "@everyone"}, {"permissions", "0"}}}},
-      {"emojis", json::array()},
-      {"features", json::array()}};
+  return {{"id", text(kMadeUpServer)},
+          {"name", "Test Server"},
+          {"icon", nullptr},
+          {"owner_id", "7"},
+          {"system_channel_id", "100"},
+          {"joined_at", time_text(now_us)},
+          {"large", false},
+          {"unavailable", false},
+          {"member_count", kMembers},
+          {"channels", json::array{channel(100, kText, "general", 0), channel(101, kText, "random", 1),
+                                   channel(200, kVoice, "Lounge", 2), channel(201, kVoice, "Stage", 3)}},
+          {"threads", json::array{std::move(thread)}},
+          {"members", json::array{member(kMadeUpBot), member(7), member(8), member(9), member(10)}},
+          {"voice_states", json::array()},
+          {"presences", json::array()},
+          {"roles", json::array{role(kMadeUpServer, "@everyone", 0, kEveryoneMay, false),
+                                role(kMemberRole, "Member", 1, 0, false),
+                                role(kModeratorRole, "Moderator", 3, kModeratorsMay, false),
+                                role(kBotRole, "Trellis", 2, kBotMay, true)}},
+          {"emojis", json::array()},
+          {"features", json::array()}};
 }
 
 json::object made_up_message(std::uint64_t id, std::uint64_t guild, std::uint64_t channel, std::uint64_t author,

@@ -139,16 +139,20 @@ void TestHost::start() {
       const auto connection = ns->connect();
       migrate(*connection, false, files_);
     }
-    bool voice_states = false, members = false;
+    bool voice_states = false, member_counts = false, members = false, presences = false;
     for (const Subscription& subscription : instance->ledger.subscriptions)
       voice_states = voice_states || subscription.type_name == "VOICE_STATE_UPDATE";
     for (const std::string& what : instance->ledger.needs) {
       voice_states = voice_states || what == "cache:voice_states";
-      members = members || what == "cache:members" || what == "intent:GUILD_MEMBERS";
+      member_counts = member_counts || what == "intent:GUILD_MEMBERS" || what == "cache:member_counts";
+      members = members || what == "cache:members";
+      presences = presences || what == "cache:presences";
       process.message_content = process.message_content || what == "intent:MESSAGE_CONTENT";
     }
     process.cache.keep_voice_states(voice_states);
-    process.cache.keep_member_counts(members);
+    process.cache.keep_member_counts(member_counts);
+    process.cache.keep_members(members);
+    process.cache.keep_presences(presences);
     const auto reader = process.journal->read_after({});
     while (const Record* record = reader->next())
       if (record->kind == RecordKind::Dispatch) process.cache.apply(kStream, *record);

@@ -86,6 +86,17 @@ TEST_P(ManagerTest, RefusesInWords) {
   EXPECT_EQ(mapped(), 0u);
 }
 
+TEST_P(ManagerTest, WhatAPrivilegedIntentBringsIsKeptOnlyWithIt) {
+  install("sample_members");
+  std::string why = refusal([&] { manager_->load(config_); });
+  EXPECT_NE(why.find("GUILD_MEMBERS"), std::string::npos) << why;
+  EXPECT_NE(why.find("setup.needs(trellis::Intent::GuildMembers)"), std::string::npos) << why;
+  install("sample_presences");
+  why = refusal([&] { manager_->load(config_); });
+  EXPECT_NE(why.find("setup.needs(trellis::Intent::GuildPresences)"), std::string::npos) << why;
+  EXPECT_TRUE(manager_->ids().empty());
+}
+
 TRELLIS_ON_BOTH(ManagerTest);
 
 }  // namespace

@@ -31,6 +31,9 @@ class Sample final : public Plugin {
 #ifdef SAMPLE_COMMAND
     setup.command(SAMPLE_COMMAND, "Nothing much", [](Command&) { return "done"; });
 #endif
+#ifdef SAMPLE_KEEPS
+    setup.needs(Keep::SAMPLE_KEEPS);
+#endif
 #ifdef SAMPLE_SETTING
     setup.settings().get(SAMPLE_SETTING, 0);
 #endif

@@ -433,6 +433,25 @@ struct Functions {
     return TL_NOT_FOUND;
   }
   static tl_status next_voice_state(tl_turn, std::uint64_t, std::uint64_t, tl_voice_state*) { return TL_NOT_FOUND; }
+  // Nobody has roles here.
+  static tl_status role(tl_turn, std::uint64_t, tl_role*) { return TL_NOT_FOUND; }
+  static tl_status next_role(tl_turn, std::uint64_t, std::uint64_t, tl_role*) { return TL_NOT_FOUND; }
+  static tl_status member(tl_turn, std::uint64_t, std::uint64_t, tl_member*) { return TL_NOT_FOUND; }
+  static tl_status next_member(tl_turn, std::uint64_t, std::uint64_t, tl_member*) { return TL_NOT_FOUND; }
+  static tl_status presence(tl_turn, std::uint64_t, std::uint64_t, tl_presence*) { return TL_NOT_FOUND; }
+  static tl_status permissions(tl_turn, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t*) {
+    return TL_NOT_FOUND;
+  }
+  static tl_status permissions_with(tl_turn, std::uint64_t, std::uint64_t, std::uint64_t, const std::uint64_t*,
+                                    std::uint64_t, std::uint64_t*) {
+    return TL_NOT_FOUND;
+  }
+  static tl_status compare_members(tl_turn, std::uint64_t, std::uint64_t, std::uint64_t, std::int32_t*) {
+    return TL_NOT_FOUND;
+  }
+  static tl_status compare_role(tl_turn, std::uint64_t, std::uint64_t, std::uint64_t, std::int32_t*) {
+    return TL_NOT_FOUND;
+  }
 
   static const void* find(tl_host*, tl_str id) {
     using F = Functions;
@@ -450,8 +469,22 @@ struct Functions {
     static const tl_wait_v1 kWait{sizeof(tl_wait_v1), 0, F::call, F::release_reply, F::commit, F::sleep, F::outside};
     static const tl_answer_v1 kAnswer{sizeof(tl_answer_v1), 0, F::reply, F::reply, F::finish, F::stream,
                                       F::write_chunk};
-    static const tl_cache_v1 kCache{sizeof(tl_cache_v1), 0, F::guild, F::next_guild, F::channel, F::next_channel,
-                                    F::next_voice_state};
+    static const tl_cache_v1 kCache{sizeof(tl_cache_v1),
+                                    0,
+                                    F::guild,
+                                    F::next_guild,
+                                    F::channel,
+                                    F::next_channel,
+                                    F::next_voice_state,
+                                    F::role,
+                                    F::next_role,
+                                    F::member,
+                                    F::next_member,
+                                    F::presence,
+                                    F::permissions,
+                                    F::permissions_with,
+                                    F::compare_members,
+                                    F::compare_role};
     const std::string name = text_of(id);
     if (name == "trellis.setup/1") return &kSetup;
     if (name == "trellis.core/1") return &kCore;

@@ -271,7 +271,8 @@ typedef struct { /* "trellis.setup/1", all [setup] */
   tl_status (*subscribe)(tl_host*, tl_str type, const tl_filter* filter, tl_on_event, void* self);
   tl_id (*add)(tl_host*, const tl_entry*); /* 0 = refused; the reason is reported with the load */
   tl_id (*table)(tl_host*, tl_str name, uint32_t flags, const tl_column*, uint64_t count); /* flags: TL_TABLE_* */
-  tl_status (*need)(tl_host*, tl_str what); /* "intent:MESSAGE_CONTENT", "cache:voice_states", "cache:member_counts" */
+  tl_status (*need)(tl_host*, tl_str what); /* "intent:MESSAGE_CONTENT", "cache:voice_states", "cache:member_counts",
+                                                 "cache:members", "cache:presences" */
   tl_id (*metric)(tl_host*, uint32_t kind, tl_str name, tl_str help, const tl_str* labels, uint64_t count);
   tl_status (*commit_every)(tl_host*,
                             int64_t us); /* for plugins whose effects are only rows: 10 ms to 1 h; default 1 s */
@@ -374,20 +375,56 @@ typedef struct { /* "trellis.answer/1", all [yields] but finish; bodies are JSON
 enum {
   TL_GONE = 1 /* deleted; readable until every lane has passed it */,
   TL_UNAVAILABLE_GUILD = 2 /* an outage */,
-  TL_NSFW = 4
+  TL_NSFW = 4,
+  TL_VOICE_UNKNOWN = 8 /* who is in voice is not known for all: the host lost what it knew, and Discord tells it again
+                          only in a new session */
 };
 typedef struct {
-  uint32_t size, flags; /* TL_GONE, TL_UNAVAILABLE_GUILD */
+  uint32_t size, flags; /* TL_GONE, TL_UNAVAILABLE_GUILD, TL_VOICE_UNKNOWN */
   uint64_t id, owner, system_channel;
   int64_t member_count;
   tl_str name, icon;
+  uint32_t mfa_level, verification_level, premium_tier, reserved; /* Discord's numbers */
 } tl_guild;
+enum { TL_OVERWRITE_ROLE = 0, TL_OVERWRITE_MEMBER = 1 };
+typedef struct {            /* what a channel changes in the permissions of a role or member; never grows */
+  uint64_t id, allow, deny; /* id: of the role or user; the server's own id is @everyone */
+  uint32_t kind, reserved;  /* TL_OVERWRITE_* */
+} tl_overwrite;
 typedef struct {
   uint32_t size, flags; /* TL_GONE, TL_NSFW */
   uint32_t type, reserved;
   uint64_t id, guild, parent, last_message;
   tl_str name;
+  int32_t position;
+  uint32_t slow_mode_s; /* seconds between two messages of one user; 0 = none */
+  tl_str topic;
+  const tl_overwrite* overwrites; /* by id; of a thread: none, those of its channel count */
+  uint64_t overwrite_count;
 } tl_channel;
+enum { TL_ROLE_HOIST = 16, TL_ROLE_MANAGED = 32, TL_ROLE_MENTIONABLE = 64 };
+typedef struct {
+  uint32_t size, flags; /* TL_GONE, TL_ROLE_* */
+  uint64_t id, guild, permissions;
+  uint32_t color;   /* 0xRRGGBB; 0 = none */
+  int32_t position; /* of two roles at the same position the one with the lower id is above */
+  tl_str name;
+} tl_role;
+enum { TL_MEMBER_BOT = 1, TL_MEMBER_PENDING = 2, TL_MEMBER_DEAF = 4, TL_MEMBER_MUTE = 8 };
+typedef struct {
+  uint32_t size, flags; /* TL_MEMBER_* */
+  uint64_t guild, user;
+  int64_t joined_us, premium_since_us, timed_out_until_us; /* 0 = not known, or not */
+  tl_str username, global_name, nick, avatar;              /* avatar: the user's, not the server's own for it */
+  const uint64_t* roles;                                   /* ascending, without @everyone */
+  uint64_t role_count;
+} tl_member;
+enum { TL_OFFLINE = 0, TL_ONLINE = 1, TL_IDLE = 2, TL_DND = 3 };
+typedef struct {
+  uint32_t size, status; /* TL_OFFLINE ... */
+  uint64_t guild, user;
+  uint32_t desktop, mobile, web, reserved; /* the same, by client */
+} tl_presence;
 enum { TL_VOICE_BOT = 1, TL_VOICE_MUTED = 2, TL_VOICE_DEAFENED = 4, TL_VOICE_STREAMING = 8 };
 typedef struct {
   uint32_t size, flags; /* TL_VOICE_* */
@@ -402,6 +439,24 @@ typedef struct { /* "trellis.cache/1", all [turn]; the caller's structs, their s
   tl_status (*channel)(tl_turn, uint64_t id, tl_channel*); /* threads too */
   tl_status (*next_channel)(tl_turn, uint64_t guild, uint64_t after, tl_channel*);
   tl_status (*next_voice_state)(tl_turn, uint64_t channel, uint64_t after_user, tl_voice_state*);
+  tl_status (*role)(tl_turn, uint64_t id, tl_role*);
+  tl_status (*next_role)(tl_turn, uint64_t guild, uint64_t after, tl_role*);
+  /* user 0 = the bot, whose member is always known. Others: those Discord showed, when a plugin needs "cache:members".
+   */
+  tl_status (*member)(tl_turn, uint64_t guild, uint64_t user, tl_member*);
+  tl_status (*next_member)(tl_turn, uint64_t guild, uint64_t after, tl_member*);
+  /* When a plugin needs "cache:presences"; who is not known is offline. */
+  tl_status (*presence)(tl_turn, uint64_t guild, uint64_t user, tl_presence*);
+  /* Discord's bits, with all that they imply. channel 0 = in the server as a whole; user 0 = the bot. TL_NOT_FOUND:
+   * the server, the channel, the member or its roles are not known. */
+  tl_status (*permissions)(tl_turn, uint64_t guild, uint64_t channel, uint64_t user, uint64_t* out);
+  /* The same for a user with these roles, for example out of an event. */
+  tl_status (*permissions_with)(tl_turn, uint64_t guild, uint64_t channel, uint64_t user, const uint64_t* roles,
+                                uint64_t role_count, uint64_t* out);
+  /* Which of two members stands higher in the order of roles; user 0 = the bot. out: 1 above, 0 the same, -1 below. */
+  tl_status (*compare_members)(tl_turn, uint64_t guild, uint64_t user, uint64_t other, int32_t* out);
+  /* A member and a role: 1 when the member's highest role is above it. */
+  tl_status (*compare_role)(tl_turn, uint64_t guild, uint64_t user, uint64_t role, int32_t* out);
 } tl_cache_v1;
 
 /* ---- manifest and entry */

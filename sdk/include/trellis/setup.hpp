@@ -151,8 +151,9 @@ class JobEntry {
 
 /// Privileged intents; the others follow from subscriptions.
 enum class Intent { GuildMembers, GuildPresences, MessageContent };
-/// What the cache keeps only when somebody needs it.
-enum class Keep { VoiceStates, MemberCounts };
+/// What the cache keeps only when somebody needs it. Members and MemberCounts go with Intent::GuildMembers, Presences
+/// with Intent::GuildPresences: Members and Presences are refused without it.
+enum class Keep { VoiceStates, MemberCounts, Members, Presences };
 
 class Setup {
  public:
@@ -178,7 +179,12 @@ class Setup {
          : intent == Intent::GuildPresences ? "intent:GUILD_PRESENCES"
                                             : "intent:MESSAGE_CONTENT");
   }
-  void needs(Keep what) { need(what == Keep::VoiceStates ? "cache:voice_states" : "cache:member_counts"); }
+  void needs(Keep what) {
+    need(what == Keep::VoiceStates    ? "cache:voice_states"
+         : what == Keep::MemberCounts ? "cache:member_counts"
+         : what == Keep::Members      ? "cache:members"
+                                      : "cache:presences");
+  }
   /// How often rows are committed: 10 ms to 1 h, 1 s by default. Longer makes fewer transactions and later rows;
   /// nothing is lost either way. For plugins whose effects are only rows.
   void commit_every(Duration interval) {

@@ -4,7 +4,9 @@
  * A host has one plugin, real lanes, a store (SQLite) and a journal in a folder of its own that goes with it, a clock
  * that stands still until it is advanced, and one made-up Discord server:
  *
- *   server 1 "Test Server", owner 7, 25 members; the bot is user 2; other users have any id
+ *   server 1 "Test Server", owner 7 (Ada), 25 members; the bot is user 2; other users have any id. Shown as members:
+ *   2, 7, 8 (Brian), 9 (Chen), 10 (Dora)
+ *   roles 1 "@everyone", 400 "Member", 402 "Trellis" (the bot's), 401 "Moderator" (Brian's), in this order from below
  *   text channels 100 "general" and 101 "random", voice channels 200 "Lounge" and 201 "Stage", thread 300 of channel
  * 100
  *

@@ -1,6 +1,7 @@
 // Work: what every handler may do. Request: what handlers that may wait can do on top.
 #pragma once
 #include <algorithm>
+#include <trellis/cache.hpp>
 #include <trellis/discord.hpp>
 #include <trellis/log.hpp>
 #include <trellis/rows.hpp>
@@ -43,88 +44,6 @@ class KeyValues {
   }
 
  private:
-  detail::Turn turn_;
-};
-
-/// Discord as it is now (not as it was at the event). What was deleted stays readable, marked gone, until every plugin
-/// has handled the events up to then. Views live until the step ends.
-class Cache {
- public:
-  explicit Cache(detail::Turn turn) : turn_(turn) {
-    if (!turn_->cache) throw Error(Code::Unavailable, "this host has no cache");
-  }
-
-  std::optional<Guild> guild(GuildId id) const {
-    tl_guild raw{};
-    raw.size = sizeof raw;
-    if (!found(turn_->cache->guild(turn_.turn, id.value(), &raw))) return std::nullopt;
-    return guild_of(raw);
-  }
-  /// Channels and threads.
-  std::optional<Channel> channel(ChannelId id) const {
-    tl_channel raw{};
-    raw.size = sizeof raw;
-    if (!found(turn_->cache->channel(turn_.turn, id.value(), &raw))) return std::nullopt;
-    return channel_of(raw);
-  }
-  /// Those the bot is in, by id. During an outage they are unavailable, not gone.
-  List<Guild> guilds() const {
-    std::vector<Guild> list;
-    tl_guild raw{};
-    raw.size = sizeof raw;
-    for (std::uint64_t after = 0; found(turn_->cache->next_guild(turn_.turn, after, &raw)); after = raw.id)
-      if (!(raw.flags & TL_GONE)) list.push_back(guild_of(raw));
-    return List<Guild>(std::move(list));
-  }
-  /// Channels and threads of a server, by id.
-  List<Channel> channels(GuildId guild) const {
-    std::vector<Channel> list;
-    tl_channel raw{};
-    raw.size = sizeof raw;
-    for (std::uint64_t after = 0; found(turn_->cache->next_channel(turn_.turn, guild.value(), after, &raw));
-         after = raw.id)
-      if (!(raw.flags & TL_GONE)) list.push_back(channel_of(raw));
-    return List<Channel>(std::move(list));
-  }
-  /// Who is in a voice channel. Needs setup.needs(Keep::VoiceStates).
-  List<VoiceState> voice_states(ChannelId channel) const {
-    std::vector<VoiceState> list;
-    tl_voice_state raw{};
-    raw.size = sizeof raw;
-    for (std::uint64_t after = 0; found(turn_->cache->next_voice_state(turn_.turn, channel.value(), after, &raw));
-         after = raw.user)
-      list.push_back({GuildId(raw.guild), ChannelId(raw.channel), UserId(raw.user), detail::view(raw.username),
-                      (raw.flags & TL_VOICE_BOT) != 0, (raw.flags & TL_VOICE_MUTED) != 0,
-                      (raw.flags & TL_VOICE_DEAFENED) != 0, (raw.flags & TL_VOICE_STREAMING) != 0});
-    return List<VoiceState>(std::move(list));
-  }
-
- private:
-  bool found(tl_status status) const {
-    if (status == TL_NOT_FOUND) return false;
-    turn_.check(status, "reading the cache");
-    return true;
-  }
-  static Guild guild_of(const tl_guild& raw) {
-    return {.id = GuildId(raw.id),
-            .name = detail::view(raw.name),
-            .icon = detail::view(raw.icon),
-            .owner_id = UserId(raw.owner),
-            .member_count = raw.member_count,
-            .system_channel_id = ChannelId(raw.system_channel),
-            .unavailable = (raw.flags & TL_UNAVAILABLE_GUILD) != 0,
-            .gone = (raw.flags & TL_GONE) != 0};
-  }
-  static Channel channel_of(const tl_channel& raw) {
-    return {.id = ChannelId(raw.id),
-            .guild_id = GuildId(raw.guild),
-            .type = static_cast<ChannelType>(raw.type),
-            .name = detail::view(raw.name),
-            .parent_id = ChannelId(raw.parent),
-            .nsfw = (raw.flags & TL_NSFW) != 0,
-            .last_message_id = MessageId(raw.last_message),
-            .gone = (raw.flags & TL_GONE) != 0};
-  }
   detail::Turn turn_;
 };
 

@@ -1,6 +1,8 @@
 // Discord objects as plain structs of views. Include <trellis/plugin.hpp>.
 #pragma once
+#include <algorithm>
 #include <trellis/outside.hpp>
+#include <trellis/permissions.hpp>
 
 namespace trellis {
 
@@ -17,8 +19,11 @@ struct Guild {
   UserId owner_id;
   std::int64_t member_count = 0;
   ChannelId system_channel_id;
-  bool unavailable = false;  // an outage: the rest is what was known before
-  bool gone = false;         // the bot left it
+  bool unavailable = false;                                     // an outage: the rest is what was known before
+  bool gone = false;                                            // the bot left it
+  int verification_level = 0, premium_tier = 0, mfa_level = 0;  // Discord's numbers
+  /// False: who is in voice is not known for all, because the host lost what it knew, or because nobody needs it.
+  bool voice_states_known = true;
 };
 enum class ChannelType : std::uint8_t {
   Text = 0,
@@ -44,6 +49,69 @@ struct Channel {
   bool nsfw = false;
   MessageId last_message_id;
   bool gone = false;  // deleted
+  int position = 0;
+  std::string_view topic;
+  Duration slow_mode{};  // between two messages of one user
+};
+/// What a channel changes in the permissions of a role (@everyone has the server's id) or of one user.
+struct Overwrite {
+  RoleId role_id;  // one of the two
+  UserId user_id;
+  Permission allow{}, deny{};
+};
+struct Role {
+  RoleId id;
+  GuildId guild_id;
+  std::string_view name;
+  Permission permissions{};
+  std::uint32_t color = 0;  // 0xRRGGBB; 0: none
+  int position = 0;         // of two at the same position the one with the lower id is above
+  bool hoisted = false, managed = false, mentionable = false;
+  bool gone = false;  // deleted
+  bool is_everyone() const { return id.value() == guild_id.value(); }
+};
+/// Ids of roles, ascending.
+class RoleIds {
+ public:
+  RoleIds() = default;
+  RoleIds(const std::uint64_t* ids, std::size_t size) : ids_(ids), size_(size) {}
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  RoleId operator[](std::size_t index) const { return RoleId(ids_[index]); }
+  bool contains(RoleId id) const { return std::binary_search(ids_, ids_ + size_, id.value()); }
+
+  class Iterator {
+   public:
+    explicit Iterator(const std::uint64_t* at) : at_(at) {}
+    RoleId operator*() const { return RoleId(*at_); }
+    Iterator& operator++() { return ++at_, *this; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    const std::uint64_t* at_;
+  };
+  Iterator begin() const { return Iterator(ids_); }
+  Iterator end() const { return Iterator(ids_ + size_); }
+
+ private:
+  const std::uint64_t* ids_ = nullptr;
+  std::size_t size_ = 0;
+};
+struct Member {
+  GuildId guild_id;
+  User user;
+  std::string_view nick;                           // empty: none
+  RoleIds roles;                                   // without @everyone
+  Time joined_at, premium_since, timed_out_until;  // the epoch: not known, or not
+  bool pending = false, deaf = false, mute = false;
+  /// As Discord shows it: the nick, else the global name, else the username.
+  std::string_view display_name() const {
+    return !nick.empty() ? nick : !user.global_name.empty() ? user.global_name : user.username;
+  }
+};
+enum class Status : std::uint8_t { Offline, Online, Idle, DoNotDisturb };
+struct Presence {
+  Status status{}, desktop{}, mobile{}, web{};
 };
 struct VoiceState {
   GuildId guild_id;
@@ -92,7 +160,11 @@ inline Guild guild_of(JsonView json) {
           .member_count = json["member_count"].integer(json["approximate_member_count"].integer()),
           .system_channel_id = json["system_channel_id"].id<ChannelTag>(),
           .unavailable = json["unavailable"].boolean(),
-          .gone = false};
+          .gone = false,
+          .verification_level = static_cast<int>(json["verification_level"].integer()),
+          .premium_tier = static_cast<int>(json["premium_tier"].integer()),
+          .mfa_level = static_cast<int>(json["mfa_level"].integer()),
+          .voice_states_known = false};
 }
 inline Channel channel_of(JsonView json, GuildId guild = {}) {
   const GuildId own = json["guild_id"].id<GuildTag>();
@@ -103,7 +175,10 @@ inline Channel channel_of(JsonView json, GuildId guild = {}) {
           .parent_id = json["parent_id"].id<ChannelTag>(),
           .nsfw = json["nsfw"].boolean(),
           .last_message_id = json["last_message_id"].id<MessageTag>(),
-          .gone = false};
+          .gone = false,
+          .position = static_cast<int>(json["position"].integer()),
+          .topic = json["topic"].text(),
+          .slow_mode = std::chrono::seconds(json["rate_limit_per_user"].integer())};
 }
 inline VoiceState voice_state_of(JsonView json, GuildId guild = {}) {
   const GuildId own = json["guild_id"].id<GuildTag>();
