@@ -90,7 +90,11 @@ std::uint64_t permissions_in_channel(const World& world, std::uint32_t index, st
     if ((sum & permission::kSendMessagesInThreads) != 0) sum |= permission::kSendMessages;
   }
   if ((sum & permission::kSendMessages) == 0) {
-    sum &= ~(permission::kMentionEveryone | permission::kAttachFiles | permission::kEmbedLinks);
+    sum &= ~(permission::kMentionEveryone | permission::kSendTts | permission::kAttachFiles | permission::kEmbedLinks);
+  }
+  const ChannelKind kind = world.channels[index].kind;
+  if ((kind == ChannelKind::kVoice || kind == ChannelKind::kStage) && (sum & permission::kConnect) == 0) {
+    sum &= ~permission::kNotWithoutConnect;
   }
   return for_timed_out(sum, member);
 }

@@ -17,11 +17,13 @@ inline constexpr std::uint64_t kAddReactions = 1ULL << 6;
 inline constexpr std::uint64_t kViewAuditLog = 1ULL << 7;
 inline constexpr std::uint64_t kViewChannel = 1ULL << 10;
 inline constexpr std::uint64_t kSendMessages = 1ULL << 11;
+inline constexpr std::uint64_t kSendTts = 1ULL << 12;
 inline constexpr std::uint64_t kManageMessages = 1ULL << 13;
 inline constexpr std::uint64_t kEmbedLinks = 1ULL << 14;
 inline constexpr std::uint64_t kAttachFiles = 1ULL << 15;
 inline constexpr std::uint64_t kReadMessageHistory = 1ULL << 16;
 inline constexpr std::uint64_t kMentionEveryone = 1ULL << 17;
+inline constexpr std::uint64_t kConnect = 1ULL << 20;
 inline constexpr std::uint64_t kMuteMembers = 1ULL << 22;
 inline constexpr std::uint64_t kDeafenMembers = 1ULL << 23;
 inline constexpr std::uint64_t kMoveMembers = 1ULL << 24;
@@ -35,6 +37,10 @@ inline constexpr std::uint64_t kCreatePrivateThreads = 1ULL << 36;
 inline constexpr std::uint64_t kSendMessagesInThreads = 1ULL << 38;
 inline constexpr std::uint64_t kModerateMembers = 1ULL << 40;
 inline constexpr std::uint64_t kPinMessages = 1ULL << 51;
+/// Managing a voice channel, and everything in its voice.
+inline constexpr std::uint64_t kNotWithoutConnect = kManageChannels | kManageRoles | kMuteMembers | kDeafenMembers |
+                                                    kMoveMembers | 1ULL << 8 | 1ULL << 9 | 1ULL << 21 | 1ULL << 25 |
+                                                    1ULL << 32 | 1ULL << 39 | 1ULL << 42 | 1ULL << 45 | 1ULL << 48;
 inline constexpr std::uint64_t kAll = (1ULL << 53) - 1;
 }  // namespace permission
 

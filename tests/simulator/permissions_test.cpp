@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "objects.hpp"
 
 using namespace trellis::sim;
@@ -85,6 +87,25 @@ TEST_F(Permissions, OverwritesOfEveryoneThenRolesThenTheMember) {
   EXPECT_EQ(permissions_in_channel(world, channel, user), kView) << "the member's own comes last";
   overwrite({one(everyone, 0, kView)});
   EXPECT_EQ(permissions_in_channel(world, channel, user), 0U) << "who does not see it can do nothing in it";
+}
+
+TEST_F(Permissions, WhatOthersImply) {
+  set(0,
+      kView | permission::kSendTts | permission::kEmbedLinks | permission::kAttachFiles | permission::kMentionEveryone);
+  set_roles({});
+  overwrite({});
+  EXPECT_EQ(permissions_in_channel(world, channel, user), kView) << "who cannot send, sends no files either";
+  const auto voice = std::find_if(guild->channels.begin(), guild->channels.end(), [&](std::uint32_t index) {
+    return world.channels[index].kind == ChannelKind::kVoice;
+  });
+  ASSERT_NE(voice, guild->channels.end());
+  channel = *voice;
+  overwrite({});
+  set(0, kView | kSend | permission::kManageChannels | permission::kMoveMembers);
+  EXPECT_EQ(permissions_in_channel(world, channel, user), kView | kSend) << "who cannot connect, manages nothing";
+  set(0, kView | kSend | permission::kManageChannels | permission::kConnect);
+  EXPECT_EQ(permissions_in_channel(world, channel, user),
+            kView | kSend | permission::kManageChannels | permission::kConnect);
 }
 
 TEST_F(Permissions, ATimeoutLeavesReading) {
