@@ -175,6 +175,7 @@ void Host::Impl::start() {
   options.probe = true;
   manager = std::make_unique<PluginManager>(options, *store, lanes, services);
   measure_lanes();
+  measure_cache();
   manager->on_unload([this](const std::string& plugin) { scheduler->plugin_stopped(plugin); });
   if (crash_page && crash_page->last())
     manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
@@ -339,6 +340,7 @@ void Host::Impl::shut_down() {
   if (outbox && !outbox->stop(deadline))
     log_warn("host", "effects were still under way; the next start delivers them again, or shows them as perhaps done");
   if (interactions) interactions->drain(std::min(deadline, Clock::now() + kLastAnswers));
+  if (cold_guilds) cold_guilds->stop();
   if (rest) rest->stop();
   if (disk_keeper.joinable()) disk_keeper.join();
   if (store_keeper.joinable()) store_keeper.join();

@@ -199,17 +199,23 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
   const auto cached = cache.stats();
   text += fmt::format("cache: {} guilds, {} channels, {} members, {} voice states\n", cached.guilds, cached.channels,
                       cached.members, cached.voice_states);
+  if (cached.cold_guilds)
+    text += fmt::format("cache: {} guilds are not known yet: they are asked of Discord\n", cached.cold_guilds);
   if (!as_json) return {kExitOk, text, ""};
-  json::object all{
-      {"version", version_text()},
-      {"started_us", started_us},
-      {"store", store->printable_url()},
-      {"dispatches", dispatches},
-      {"shards", std::move(shards)},
-      {"old_streams", std::move(old_streams)},
-      {"plugins", std::move(plugins)},
-      {"zombies", Library::zombies().size()},
-      {"cache", json::object{{"guilds", cached.guilds}, {"channels", cached.channels}, {"members", cached.members}}}};
+  json::object all{{"version", version_text()},
+                   {"started_us", started_us},
+                   {"store", store->printable_url()},
+                   {"dispatches", dispatches},
+                   {"shards", std::move(shards)},
+                   {"old_streams", std::move(old_streams)},
+                   {"plugins", std::move(plugins)},
+                   {"zombies", Library::zombies().size()},
+                   {"cache", json::object{{"guilds", cached.guilds},
+                                          {"channels", cached.channels},
+                                          {"roles", cached.roles},
+                                          {"members", cached.members},
+                                          {"cached_members", cached.cached_members},
+                                          {"cold_guilds", cached.cold_guilds}}}};
   return {kExitOk, json::serialize(all) + "\n", ""};
 }
 

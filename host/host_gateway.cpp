@@ -245,6 +245,7 @@ bool Host::Impl::connect_gateway() {
     open_line({id, shards.count}, shards.size(), budget / shards.size(), max_lag / shards.size());
   scheduler->look_again();  // a snapshot may have made the cache whole
   say_which_intents_are_missing();
+  refill_cold_guilds();
   std::lock_guard lock(lines_mutex);
   other_streams = true;
   // All at once: those that resume need not wait, and those that identify ask for leave.

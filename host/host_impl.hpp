@@ -32,6 +32,7 @@
 #include "plugins/enabled.hpp"
 #include "plugins/manager.hpp"
 #include "plugins/segment_release.hpp"
+#include "refill/cold_guilds.hpp"
 #include "schedule/scheduler.hpp"
 #include "state/host_namespace.hpp"
 #include "state/state_folder.hpp"
@@ -76,6 +77,9 @@ struct Host::Impl {
 
   // host_gateway_commands.cpp
   std::function<void()> call_gateway(const OutboxRow&, std::function<void(OutsideAnswer)> done);
+  // host_cache.cpp
+  void refill_cold_guilds();
+  void measure_cache();
 
   // host_crash.cpp
   void note_last_crash();
@@ -139,7 +143,8 @@ struct Host::Impl {
   std::unique_ptr<PluginManager> manager;
   std::unique_ptr<EnabledPlugins> enabled;
   std::unique_ptr<CommandRegistrar> registrar;
-  std::shared_ptr<void> lane_metrics;
+  std::shared_ptr<void> lane_metrics, cache_metrics;
+  std::unique_ptr<ColdGuilds> cold_guilds;  // null: none is
   std::unique_ptr<ControlServer> control_server;
 
   GatewayFilter filter;
