@@ -43,6 +43,8 @@ const std::vector<Entry>& table() {
     add_command_routes(routes);
     add_interaction_routes(routes);
     add_webhook_routes(routes);
+    add_invite_routes(routes);
+    add_emoji_routes(routes);
     std::vector<Entry> made;
     for (const Route& route : routes) made.push_back({route, split(route.pattern)});
     return made;

@@ -33,6 +33,8 @@ void add_reaction_routes(std::vector<Route>& routes);
 void add_webhook_routes(std::vector<Route>& routes);
 void add_command_routes(std::vector<Route>& routes);
 void add_interaction_routes(std::vector<Route>& routes);
+void add_invite_routes(std::vector<Route>& routes);
+void add_emoji_routes(std::vector<Route>& routes);
 
 Response handle(Gateway& gateway, const Request& request);
 

@@ -22,6 +22,13 @@ struct Webhook {
   std::string token;
 };
 
+struct Invite {
+  std::string code;
+  std::uint32_t channel = 0;                               ///< index
+  std::int64_t created_ms = 0, max_age = 0, max_uses = 0;  ///< clock; seconds, 0: for ever; 0: any number
+  bool temporary = false;
+};
+
 struct File {
   std::string name;
   std::string content_type;
@@ -43,6 +50,8 @@ class RestState {
   std::string new_token();
 
   std::map<Snowflake, Webhook> webhooks;
+  std::map<std::string, Invite, std::less<>> invites;                     ///< by code
+  std::vector<Emoji> own_emojis;                                          ///< of the bot's application
   std::map<Snowflake, std::vector<boost::json::object>> commands;         ///< server, 0: global
   std::map<Snowflake, std::deque<std::int64_t>> command_creates;          ///< when, by server
   std::uint64_t command_overwrites = 0;                                   ///< bulk writes

@@ -366,6 +366,40 @@ test('webhooks', () => withApi([], async (api, { guild, channel }, client) => {
   await open.refused(404, 10015, 'POST', at, { content: 'x' });
 }));
 
+test('invites', () => withApi([], async (api, { guild, channel }, client) => {
+  const made = await api.post(`/channels/${channel}/invites`, { max_age: 3600, max_uses: 5, unique: true });
+  assert.deepEqual([made.guild_id, made.channel.id, made.max_uses, made.uses], [guild, channel, 5, 0]);
+  assert.equal((await client.dispatched('INVITE_CREATE')).d.code, made.code);
+  const same = await api.post(`/channels/${channel}/invites`, { max_age: 3600, max_uses: 5 });
+  assert.equal(same.code, made.code, 'a similar one is given again');
+  assert.notEqual((await api.post(`/channels/${channel}/invites`, {})).code, made.code);
+  assert.equal((await api.get(`/invites/${made.code}`)).code, made.code);
+  assert.equal((await api.get(`/channels/${channel}/invites`)).length, 2);
+  assert.equal((await api.get(`/guilds/${guild}/invites`)).length, 2);
+  assert.equal((await api.del(`/invites/${made.code}`)).code, made.code);
+  assert.equal((await client.dispatched('INVITE_DELETE')).d.code, made.code);
+  await api.refused(404, 10006, 'GET', `/invites/${made.code}`);
+  await api.refused(400, 50035, 'POST', `/channels/${channel}/invites`, { max_age: 604801 });
+}));
+
+test('emojis', () => withApi([], async (api, { guild, me }, client) => {
+  const image = 'data:image/png;base64,AAAA';
+  const made = await api.post(`/guilds/${guild}/emojis`, { name: 'wave', image });
+  assert.deepEqual([made.name, made.animated], ['wave', false]);
+  assert.ok((await client.dispatched('GUILD_EMOJIS_UPDATE')).d.emojis.some(({ id }) => id === made.id));
+  assert.equal((await api.patch(`/guilds/${guild}/emojis/${made.id}`, { name: 'bye' })).name, 'bye');
+  assert.ok((await api.get(`/guilds/${guild}/emojis`)).some(({ name }) => name === 'bye'));
+  await api.del(`/guilds/${guild}/emojis/${made.id}`);
+  await api.refused(404, 10014, 'GET', `/guilds/${guild}/emojis/${made.id}`);
+  await api.refused(400, 50035, 'POST', `/guilds/${guild}/emojis`, { name: 'x y', image });
+  await api.refused(400, 50035, 'POST', `/guilds/${guild}/emojis`, { name: 'text', image: 'data:text/plain;base64,AAAA' });
+  const mine = await api.post(`/applications/${me}/emojis`, { name: 'mine', image: 'data:image/gif;base64,AAAA' });
+  assert.equal(mine.animated, true);
+  assert.deepEqual((await api.get(`/applications/${me}/emojis`)).items.map(({ id }) => id), [mine.id]);
+  await api.del(`/applications/${me}/emojis/${mine.id}`);
+  await api.refused(404, 10002, 'GET', '/applications/1/emojis');
+}));
+
 test('application commands', () => withApi([], async (api, { guild, me }) => {
   const at = `/applications/${me}/commands`;
   const ping = { name: 'ping', description: 'Pong', options: [{ type: 3, name: 'word', description: 'w', required: true, choices: [{ name: 'a', value: 'a' }] }] };
