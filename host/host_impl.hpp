@@ -77,6 +77,7 @@ struct Host::Impl {
 
   // host_gateway_commands.cpp
   std::function<void()> call_gateway(const OutboxRow&, std::function<void(OutsideAnswer)> done);
+
   // host_cache.cpp
   void refill_cold_guilds();
   void measure_cache();

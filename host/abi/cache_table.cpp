@@ -166,17 +166,18 @@ tl_status presence(tl_turn id, std::uint64_t guild_id, std::uint64_t user, tl_pr
 // ---- permissions
 
 /// A member that is known; the owner also when nothing else is known of it.
-std::optional<Asker> asker_of(const Cache& cache, const CachedGuild& guild, std::uint64_t user) {
-  if (const auto known = cache.member(guild, user)) return Asker{known->user, known->roles, known->timed_out_until_us};
-  if (user != 0 && user == guild.owner) return Asker{user, {}, 0};
+std::optional<Subject> subject_of(const Cache& cache, const CachedGuild& guild, std::uint64_t user) {
+  if (const auto known = cache.member(guild, user))
+    return Subject{known->user, known->roles, known->timed_out_until_us};
+  if (user != 0 && user == guild.owner) return Subject{user, {}, 0};
   return std::nullopt;
 }
 
-tl_status permissions_of(const Turn& turn, const CachedGuild& guild, std::uint64_t channel_id, const Asker& asker,
+tl_status permissions_of(const Turn& turn, const CachedGuild& guild, std::uint64_t channel_id, const Subject& subject,
                          std::uint64_t* out) {
   const ChannelPtr in = channel_id ? find_by_id(*guild.channels, channel_id) : nullptr;
   if (channel_id && !in) return TL_NOT_FOUND;
-  const auto bits = in ? permissions_in(guild, *in, asker, turn.now_us) : permissions_in(guild, asker, turn.now_us);
+  const auto bits = in ? permissions_in(guild, *in, subject, turn.now_us) : permissions_in(guild, subject, turn.now_us);
   if (!bits) return TL_NOT_FOUND;
   *out = *bits;
   return TL_OK;
@@ -188,8 +189,8 @@ tl_status permissions(tl_turn id, std::uint64_t guild_id, std::uint64_t channel_
   if (!turn || !out) return TL_REFUSED;
   const Cache& cache = turn->lane.context().cache;
   const GuildPtr found = cache.guild(guild_id);
-  const auto asker = found ? asker_of(cache, *found, user) : std::nullopt;
-  return asker ? permissions_of(*turn, *found, channel_id, *asker, out) : TL_NOT_FOUND;
+  const auto subject = found ? subject_of(cache, *found, user) : std::nullopt;
+  return subject ? permissions_of(*turn, *found, channel_id, *subject, out) : TL_NOT_FOUND;
 }
 
 tl_status permissions_with(tl_turn id, std::uint64_t guild_id, std::uint64_t channel_id, std::uint64_t user,
@@ -198,7 +199,7 @@ tl_status permissions_with(tl_turn id, std::uint64_t guild_id, std::uint64_t cha
   if (!turn || !out) return TL_REFUSED;
   if (role_count && !roles) return TL_INVALID;
   const GuildPtr found = turn->lane.context().cache.guild(guild_id);
-  return found ? permissions_of(*turn, *found, channel_id, Asker{user, {roles, role_count}, 0}, out) : TL_NOT_FOUND;
+  return found ? permissions_of(*turn, *found, channel_id, Subject{user, {roles, role_count}, 0}, out) : TL_NOT_FOUND;
 }
 
 std::int32_t compared(const RoleRank& a, const RoleRank& b) { return a.above(b) ? 1 : b.above(a) ? -1 : 0; }
@@ -209,8 +210,8 @@ tl_status compare_members(tl_turn id, std::uint64_t guild_id, std::uint64_t user
   if (!turn || !out) return TL_REFUSED;
   const Cache& cache = turn->lane.context().cache;
   const GuildPtr found = cache.guild(guild_id);
-  const auto one = found ? asker_of(cache, *found, user) : std::nullopt;
-  const auto two = found ? asker_of(cache, *found, other) : std::nullopt;
+  const auto one = found ? subject_of(cache, *found, user) : std::nullopt;
+  const auto two = found ? subject_of(cache, *found, other) : std::nullopt;
   if (!one || !two) return TL_NOT_FOUND;
   *out = compared(rank_of(*found, *one), rank_of(*found, *two));
   return TL_OK;
@@ -222,10 +223,10 @@ tl_status compare_role(tl_turn id, std::uint64_t guild_id, std::uint64_t user, s
   if (!turn || !out) return TL_REFUSED;
   const Cache& cache = turn->lane.context().cache;
   const GuildPtr found = cache.guild(guild_id);
-  const auto asker = found ? asker_of(cache, *found, user) : std::nullopt;
+  const auto subject = found ? subject_of(cache, *found, user) : std::nullopt;
   const RolePtr other = found ? find_by_id(*found->roles, role_id) : nullptr;
-  if (!asker || !other) return TL_NOT_FOUND;
-  *out = compared(rank_of(*found, *asker), rank_of(*other));
+  if (!subject || !other) return TL_NOT_FOUND;
+  *out = compared(rank_of(*found, *subject), rank_of(*other));
   return TL_OK;
 }
 

@@ -31,28 +31,28 @@ struct Base {
   bool unlimited = false;  // the owner, and administrators: no overwrite and no time-out concerns them
 };
 
-std::optional<Base> base(const CachedGuild& guild, const Asker& asker) {
-  if (guild.owner != 0 && guild.owner == asker.user) return Base{bit::kAll, true};
+std::optional<Base> base(const CachedGuild& guild, const Subject& subject) {
+  if (guild.owner != 0 && guild.owner == subject.user) return Base{bit::kAll, true};
   const RolePtr everyone = guild.roles ? find_by_id(*guild.roles, guild.id) : nullptr;
   if (!is_there(everyone)) return std::nullopt;
   std::uint64_t bits = everyone->permissions;
-  for (const std::uint64_t id : asker.roles)
+  for (const std::uint64_t id : subject.roles)
     if (const RolePtr role = find_by_id(*guild.roles, id); is_there(role)) bits |= role->permissions;
   if (bits & bit::kAdministrator) return Base{bits | bit::kAll, true};
   return Base{bits, false};
 }
 
 std::uint64_t with_overwrites(std::uint64_t bits, const CachedGuild& guild, const CachedChannel& channel,
-                              const Asker& asker) {
+                              const Subject& subject) {
   std::uint64_t deny = 0, allow = 0, own_deny = 0, own_allow = 0;
   for (const tl_overwrite& overwrite : channel.overwrites) {
     if (overwrite.kind == TL_OVERWRITE_MEMBER) {
-      if (overwrite.id != asker.user) continue;
+      if (overwrite.id != subject.user) continue;
       own_deny = overwrite.deny;
       own_allow = overwrite.allow;
     } else if (overwrite.id == guild.id) {
       bits = (bits & ~overwrite.deny) | overwrite.allow;  // @everyone's goes before those of all other roles
-    } else if (contains(asker.roles, overwrite.id) && is_there(find_by_id(*guild.roles, overwrite.id))) {
+    } else if (contains(subject.roles, overwrite.id) && is_there(find_by_id(*guild.roles, overwrite.id))) {
       deny |= overwrite.deny;
       allow |= overwrite.allow;
     }
@@ -62,22 +62,22 @@ std::uint64_t with_overwrites(std::uint64_t bits, const CachedGuild& guild, cons
 
 }  // namespace
 
-std::optional<std::uint64_t> permissions_in(const CachedGuild& guild, const Asker& asker, std::int64_t now_us) {
-  const auto found = base(guild, asker);
+std::optional<std::uint64_t> permissions_in(const CachedGuild& guild, const Subject& subject, std::int64_t now_us) {
+  const auto found = base(guild, subject);
   if (!found) return std::nullopt;
-  return !found->unlimited && asker.timed_out_until_us > now_us ? found->bits & kWhileTimedOut : found->bits;
+  return !found->unlimited && subject.timed_out_until_us > now_us ? found->bits & kWhileTimedOut : found->bits;
 }
 
-std::optional<std::uint64_t> permissions_in(const CachedGuild& guild, const CachedChannel& channel, const Asker& asker,
-                                            std::int64_t now_us) {
-  const auto found = base(guild, asker);
+std::optional<std::uint64_t> permissions_in(const CachedGuild& guild, const CachedChannel& channel,
+                                            const Subject& subject, std::int64_t now_us) {
+  const auto found = base(guild, subject);
   if (!found) return std::nullopt;
   if (found->unlimited) return found->bits;
 
   const bool thread = is_thread(channel.type);
   const ChannelPtr parent = thread && guild.channels ? find_by_id(*guild.channels, channel.parent) : nullptr;
   if (thread && !parent) return std::nullopt;  // its overwrites are its channel's
-  std::uint64_t bits = with_overwrites(found->bits, guild, thread ? *parent : channel, asker);
+  std::uint64_t bits = with_overwrites(found->bits, guild, thread ? *parent : channel, subject);
   if (!(bits & bit::kViewChannel)) return 0;
   if (thread) {
     bits &= ~bit::kSendMessages;
@@ -86,18 +86,18 @@ std::optional<std::uint64_t> permissions_in(const CachedGuild& guild, const Cach
   if (!(bits & bit::kSendMessages)) bits &= ~kNotWithoutSending;
   if ((channel.type == kVoiceChannel || channel.type == kStageChannel) && !(bits & bit::kConnect))
     bits &= ~kNotWithoutConnecting;
-  if (asker.timed_out_until_us > now_us) bits &= kWhileTimedOut;
+  if (subject.timed_out_until_us > now_us) bits &= kWhileTimedOut;
   return bits;
 }
 
 RoleRank rank_of(const CachedRole& role) { return {role.position, role.id}; }
 
-RoleRank rank_of(const CachedGuild& guild, const Asker& asker) {
-  if (guild.owner != 0 && guild.owner == asker.user) return {std::numeric_limits<std::int64_t>::max(), 0};
+RoleRank rank_of(const CachedGuild& guild, const Subject& subject) {
+  if (guild.owner != 0 && guild.owner == subject.user) return {std::numeric_limits<std::int64_t>::max(), 0};
   RoleRank top;
   if (!guild.roles) return top;
   if (const RolePtr everyone = find_by_id(*guild.roles, guild.id)) top = rank_of(*everyone);
-  for (const std::uint64_t id : asker.roles)
+  for (const std::uint64_t id : subject.roles)
     if (const RolePtr role = find_by_id(*guild.roles, id); is_there(role) && rank_of(*role).above(top))
       top = rank_of(*role);
   return top;

@@ -38,16 +38,16 @@ inline constexpr std::uint64_t kAll = ((1ull << 53) - 1) & ~(1ull << 47);
 }  // namespace permission
 
 /// Whose permissions. Roles of the server that it does not have any more are passed over.
-struct Asker {
+struct Subject {
   std::uint64_t user = 0;
   std::span<const std::uint64_t> roles;  // @everyone may be left out
   std::int64_t timed_out_until_us = 0;
 };
 
 /// [any thread] Nothing when the server's roles are not known.
-std::optional<std::uint64_t> permissions_in(const CachedGuild&, const Asker&, std::int64_t now_us);
+std::optional<std::uint64_t> permissions_in(const CachedGuild&, const Subject&, std::int64_t now_us);
 /// [any thread] In a channel or thread of the server. Nothing when the roles, or a thread's channel, are not known.
-std::optional<std::uint64_t> permissions_in(const CachedGuild&, const CachedChannel&, const Asker&,
+std::optional<std::uint64_t> permissions_in(const CachedGuild&, const CachedChannel&, const Subject&,
                                             std::int64_t now_us);
 
 /// The place in the order of roles: by position, and of two at the same position the older one is above.
@@ -60,6 +60,6 @@ struct RoleRank {
 };
 RoleRank rank_of(const CachedRole&);
 /// Of the highest role; of the owner: above everybody.
-RoleRank rank_of(const CachedGuild&, const Asker&);
+RoleRank rank_of(const CachedGuild&, const Subject&);
 
 }  // namespace trellis::host

@@ -99,16 +99,16 @@ std::string server(std::uint64_t n, Position& at) {
   for (const Person& person : people) {
     const auto member = cache.member(*found, person.id);
     if (!member) std::abort();
-    const Asker asker{person.id, member->roles, member->timed_out_until_us};
-    const RoleRank top = rank_of(*found, asker);
+    const Subject subject{person.id, member->roles, member->timed_out_until_us};
+    const RoleRank top = rank_of(*found, subject);
     const auto add = [&](std::string_view place, std::optional<std::uint64_t> bits) {
       if (!bits) std::abort();
       answers.push_back(fmt::format(R"({{"user":"{}","timedOut":{},"channel":{},"bits":"{}","top":"{}"}})", person.id,
                                     person.timed_out, place, *bits, top.id));
     };
-    add("null", permissions_in(*found, asker, kNowUs));
+    add("null", permissions_in(*found, subject, kNowUs));
     for (const auto& [place, type] : places)
-      add(fmt::format("\"{}\"", place), permissions_in(*found, *cache.channel(place), asker, kNowUs));
+      add(fmt::format("\"{}\"", place), permissions_in(*found, *cache.channel(place), subject, kNowUs));
   }
   return fmt::format(R"({{"guild":{},"answers":{}}})", json, joined(answers));
 }

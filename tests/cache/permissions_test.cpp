@@ -64,8 +64,8 @@ TEST_P(Permissions, InAChannel) {
   thread.parent = 100;
   thread.type = c.type;
   guild.channels = std::make_shared<const ChannelList>(ChannelList{channel});
-  const Asker asker{c.user, c.roles, c.timed_out_until};
-  EXPECT_EQ(permissions_in(guild, is_thread(c.type) ? thread : *channel, asker, kNow), c.expected) << c.what;
+  const Subject subject{c.user, c.roles, c.timed_out_until};
+  EXPECT_EQ(permissions_in(guild, is_thread(c.type) ? thread : *channel, subject, kNow), c.expected) << c.what;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -189,7 +189,7 @@ TEST(RoleRanks, ByPositionThenAge) {
   const CachedGuild guild = guild_of(0);
   const std::vector<std::uint64_t> low{kLow}, high{kLow, kHigh}, none, old{kOld};
   const auto rank = [&](std::uint64_t user, const std::vector<std::uint64_t>& roles) {
-    return rank_of(guild, Asker{user, roles, 0});
+    return rank_of(guild, Subject{user, roles, 0});
   };
   EXPECT_TRUE(rank(1, high).above(rank(2, low)));
   EXPECT_FALSE(rank(1, low).above(rank(2, high)));
