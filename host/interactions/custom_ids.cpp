@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <stdexcept>
 
+#include "commands/command_names.hpp"
+
 namespace trellis::host {
 
 namespace {
@@ -52,12 +54,6 @@ void add_to(const std::string& plugin, const Ledger& ledger, json::value& value)
 }
 
 }  // namespace
-
-std::size_t characters(std::string_view utf8) {
-  std::size_t count = 0;
-  for (const char c : utf8) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return count;
-}
 
 std::optional<CustomId> read_custom_id(std::string_view id) {
   const std::size_t first = id.find(':');

@@ -27,7 +27,4 @@ std::string custom_id(std::string_view plugin, std::string_view name, std::strin
 std::string add_plugin_to_custom_ids(const std::string& plugin, const Ledger&, std::string& body);
 std::string add_plugin_to_custom_ids(const std::string& plugin, const Ledger&, boost::json::value& body);
 
-/// How many characters Discord counts.
-std::size_t characters(std::string_view utf8);
-
 }  // namespace trellis::host

@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <cmath>
 
+#include "commands/command_names.hpp"
 #include "interactions/custom_ids.hpp"
 
 namespace trellis::host {

@@ -77,7 +77,6 @@ TEST_F(CustomIds, ALongOneIsRefusedInWords) {
   EXPECT_NE(why.find("Discord takes 100"), std::string::npos) << why;
   std::string wide;
   for (int i = 0; i < 60; ++i) wide += "é";
-  EXPECT_EQ(characters(wide), 60u);
   EXPECT_TRUE(add(fmt::format(R"({{"components":[{{"type":2,"custom_id":"more:{}"}}]}})", wide)).starts_with("{"));
 }
 
