@@ -176,6 +176,7 @@ void Host::Impl::start() {
   manager = std::make_unique<PluginManager>(options, *store, lanes, services);
   measure_lanes();
   measure_cache();
+  measure_gateway();
   manager->on_unload([this](const std::string& plugin) { scheduler->plugin_stopped(plugin); });
   if (crash_page && crash_page->last())
     manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
@@ -381,6 +382,7 @@ void Host::Impl::shut_down() {
     lines.clear();
     old_journals.clear();
   }
+  gateway_metrics.reset();
   if (host_namespace) host_namespace->release();
   if (exit_code == kExitOk) log_info("host", "stopped");
 }

@@ -37,6 +37,7 @@ constexpr std::string_view kHelp =
     "trellis ctl plugin disable NAME\n"
     "trellis ctl plugin enable|disable NAME --forget   plugins.conf decides again\n"
     "trellis ctl plugin release NAME        ends the quarantine of a plugin that crashed the host, and loads it\n"
+    "trellis ctl gateway [--json]           sessions, heartbeats, IDENTIFYs left, what waits to be sent\n"
     "trellis ctl gateway reidentify         a new session, so that new intents take effect; every plugin gets a Gap\n"
     "trellis ctl call PLUGIN METHOD [JSON]  calls a method with an object of arguments\n"
     "trellis ctl methods PLUGIN             what it can be called with\n"
@@ -52,6 +53,8 @@ constexpr std::string_view kHelp =
     "trellis ctl commands sync             changes it now; --json\n"
     "trellis ctl metrics                    in Prometheus's text format\n"
     "trellis ctl stop                       ends the host as SIGTERM does\n";
+
+}  // namespace
 
 const char* name_of(ShardState state) {
   switch (state) {
@@ -73,8 +76,6 @@ const char* name_of(ShardState state) {
   return "unknown";
 }
 
-}  // namespace
-
 ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
   try {
     const std::string& first = words.at(0);
@@ -83,7 +84,9 @@ ControlAnswer Host::Impl::control(const std::vector<std::string>& words) {
     if (first == "plugin") return control_plugin(words);
     if (first == "gateway") {
       if (words.size() == 2 && words[1] == "reidentify") return {kExitOk, begin_anew(), ""};
-      return refuse("say what: trellis ctl gateway reidentify", kExitUsage);
+      if (words.size() == 1) return control_gateway(false);
+      if (words.size() == 2 && words[1] == "--json") return control_gateway(true);
+      return refuse("trellis ctl gateway [--json], or trellis ctl gateway reidentify", kExitUsage);
     }
     if (first == "call") return control_call(words);
     if (first == "dead") return control_dead(words);

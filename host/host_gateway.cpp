@@ -189,7 +189,7 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   shard.presence = config.discord.presence.json();
   shard.gateway_url = gateway->url;
   shard.ca_file = config.discord.ca_file.string();
-  shard.compression = compression_of(config.discord.compress, shards);
+  shard.compression = line.compression = compression_of(config.discord.compress, shards);
   shard.max_payload = config.discord.max_payload;
   shard.identify_permit = [permits = identify_permits, id = stream.id](std::function<bool()> go) {
     permits->ask(id, std::move(go));

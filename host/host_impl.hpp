@@ -75,6 +75,10 @@ struct Host::Impl {
   Lane::StreamTurn turn_of(Journal&) const;  // of a stream that runs now
   void let_go_of_old_streams();              // once every plugin has read them
 
+  // host_gateway_status.cpp
+  ControlAnswer control_gateway(bool json);
+  void measure_gateway();
+
   // host_gateway_commands.cpp
   std::function<void()> call_gateway(const OutboxRow&, std::function<void(OutsideAnswer)> done);
 
@@ -144,7 +148,7 @@ struct Host::Impl {
   std::unique_ptr<PluginManager> manager;
   std::unique_ptr<EnabledPlugins> enabled;
   std::unique_ptr<CommandRegistrar> registrar;
-  std::shared_ptr<void> lane_metrics, cache_metrics;
+  std::shared_ptr<void> lane_metrics, cache_metrics, gateway_metrics;
   std::unique_ptr<ColdGuilds> cold_guilds;  // null: none is
   std::unique_ptr<ControlServer> control_server;
 
@@ -153,6 +157,7 @@ struct Host::Impl {
     std::unique_ptr<Journal> journal;
     std::unique_ptr<SegmentRelease> release;
     std::unique_ptr<Shard> shard;
+    Compression compression = Compression::None;
   };
   mutable std::mutex lines_mutex;
   std::vector<Line> lines;
@@ -171,6 +176,7 @@ struct Host::Impl {
 };
 
 std::int64_t wall_clock_us();
+const char* name_of(ShardState);
 
 /// How far a lane's handlers are behind what was appended: in dispatches, and since when the last one that it passed
 /// was received (0 also when that is not known).

@@ -31,12 +31,13 @@ CloseCode close_code(unsigned code) {
       return {AfterClose::Identify, "session timed out", {}};
     case 4010:
       return {AfterClose::Stop, "invalid shard",
-              "Discord does not accept this shard id and shard count together. Check the shard settings, or leave the "
-              "count to Discord."};
+              "Discord does not accept this shard id and shard count together. Check discord.shards, or set it to "
+              "\"auto\"; a bot in more than 150000 servers needs a multiple of the number that Discord gave it."};
     case 4011:
-      return {AfterClose::Stop, "sharding required",
-              "The bot is in too many guilds for this number of shards (2500 guilds per shard). Raise the shard count, "
-              "or leave it to Discord."};
+      return {
+          AfterClose::Stop, "sharding required",
+          "The bot is in too many servers for this number of shards (2500 servers per shard). Raise discord.shards, "
+          "or set it to \"auto\"."};
     case 4012:
       return {AfterClose::Stop, "invalid API version",
               "Discord no longer offers gateway version 10. This version of Trellis is too old: update it."};

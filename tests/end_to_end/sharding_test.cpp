@@ -38,6 +38,18 @@ TEST_F(ShardingTest, ShardsIdentifyAsFastAsAllowedAndResumeAllAtOnce) {
     EXPECT_EQ(shard.at("reconnects"), 0) << shard.at("last_error");
   }
   EXPECT_EQ(sim().get("/api/v10/gateway/bot").at("session_start_limit").at("remaining"), 996);
+  const std::string shown = ctl({"gateway"}).out;
+  EXPECT_NE(shown.find("identifies: 996 of 1000 left"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("shard 3/4: ready for"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("compression zstd-stream, 0 commands wait, identifies 1, resumes 0"), std::string::npos)
+      << shown;
+  const json::value as_json = json::parse(ctl({"gateway", "--json"}).out);
+  EXPECT_EQ(as_json.at("identifies").at("remaining"), 996);
+  EXPECT_EQ(as_json.at("shards").as_array().size(), 4u);
+  const std::string metrics = ctl({"metrics"}).out;
+  for (const char* line : {"trellis_gateway_identifies_left 996", "trellis_gateway_identifies_total{shard=\"2\"} 1",
+                           "trellis_gateway_ready{shard=\"3\"} 1", "trellis_gateway_commands_waiting{shard=\"0\"} 0"})
+    EXPECT_NE(metrics.find(line), std::string::npos) << line;
   stop_host();
   start_host();
   wait_for_host();

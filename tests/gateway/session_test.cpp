@@ -1,4 +1,6 @@
 // How sessions begin, end and go on.
+#include <fmt/format.h>
+
 #include <boost/asio/post.hpp>
 
 #include "rig.hpp"
@@ -307,6 +309,90 @@ INSTANTIATE_TEST_SUITE_P(All, FatalCodes,
                                          std::pair{4011, "2500"}, std::pair{4012, "update"}, std::pair{4013, "intents"},
                                          std::pair{4014, "Server Members Intent (GUILD_MEMBERS), Message Content"}),
                          [](const auto& info) { return "Code" + std::to_string(info.param.first); });
+
+/// Each time after a pause: who hurries on after "rate limited" is limited again.
+TEST(Session, RateLimitedAgainAndAgainIsWaitedOutEachTime) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.close(4008);
+  });
+  std::mutex mutex;
+  std::vector<std::chrono::steady_clock::time_point> came;
+  for (int i = 0; i < 3; ++i) {
+    gateway.then([&](Link& link) {
+      {
+        std::lock_guard lock(mutex);
+        came.push_back(std::chrono::steady_clock::now());
+      }
+      EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+      link.dispatch("RESUMED", 2, "{}");
+      link.close(4008);
+    });
+  }
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("RESUMED", 3, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.too_fast = std::chrono::milliseconds(50);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 4; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().identifies, 1u);
+  EXPECT_EQ(gateway.trouble(), "");
+  for (std::size_t i = 1; i < came.size(); ++i) EXPECT_GE(came[i] - came[i - 1], std::chrono::milliseconds(50));
+}
+
+/// A command whose answer has come in pieces, over a connection that broke in between.
+TEST(Session, AnAnswerInPiecesOutlivesItsConnection) {
+  FakeGateway gateway;
+  Seen<std::string> nonce;
+  const auto chunk = [&](int index) {
+    return fmt::format(R"({{"guild_id":"10","members":[{{"n":{}}}],"chunk_index":{},"chunk_count":2,"nonce":"{}"}})",
+                       index, index, nonce());
+  };
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    const json::object asked = link.read();
+    EXPECT_EQ(asked.at("op"), 8);
+    nonce = json::value_to<std::string>(asked.at("d").at("nonce"));
+    link.dispatch("GUILD_MEMBERS_CHUNK", 2, chunk(0));
+    link.drop();
+  });
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("GUILD_MEMBERS_CHUNK", 2, chunk(0));  // a repeat
+    link.dispatch("GUILD_MEMBERS_CHUNK", 3, chunk(1));
+    link.dispatch("RESUMED", 4, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  Seen<GatewayAnswer> answer;
+  std::atomic<bool> answered = false;
+  std::string why;
+  const auto command = read_gateway_command("request_members", R"({"guild_id":"10","query":"","limit":0})", why);
+  ASSERT_TRUE(command) << why;
+  rig.shard->command(*command, std::chrono::steady_clock::now() + std::chrono::seconds(60), [&](GatewayAnswer got) {
+    answer = std::move(got);
+    answered = true;
+  });
+  ASSERT_TRUE(wait_until([&] { return answered.load(); })) << gateway.trouble();
+  EXPECT_EQ(answer().status, TL_OK) << answer().error;
+  EXPECT_EQ(json::parse(answer().body).at("members"), (json::array{{{"n", 0}}, {{"n", 1}}}));
+  EXPECT_TRUE(dispatches(*rig.journal, "GUILD_MEMBERS_CHUNK").empty()) << "nobody else wants it";
+  Seen<GatewayAnswer> cut;
+  std::atomic<bool> ended = false;
+  rig.shard->command(*command, std::chrono::steady_clock::now() + std::chrono::seconds(60), [&](GatewayAnswer got) {
+    cut = std::move(got);
+    ended = true;
+  });
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().commands_waiting == 1; }));
+  rig.stop();
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(cut().status, TL_UNAVAILABLE);
+}
 
 TEST(Session, AServerThatGoesAwayTwiceGetsANewSession) {
   FakeGateway gateway;
