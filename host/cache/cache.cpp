@@ -137,12 +137,14 @@ void Cache::keep_members(bool keep) {
   std::lock_guard lock(impl_->writing);
   impl_->keep_members = keep;
   impl_->set_actions();
+  impl_->forget_people();
 }
 
 void Cache::keep_presences(bool keep) {
   std::lock_guard lock(impl_->writing);
   impl_->keep_presences = keep;
   impl_->set_actions();
+  impl_->forget_people();
 }
 
 GuildPtr Cache::guild(std::uint64_t id) const { return impl_->find_guild(id).guild; }

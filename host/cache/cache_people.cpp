@@ -24,6 +24,19 @@ void Cache::Impl::begin_people(CachedGuild& guild, const GuildFields& fields) {
   guild.members = keep_presences ? MemberTable::with(members, fields.presences) : members;
 }
 
+void Cache::Impl::forget_people() {
+  if (keep_members || keep_presences) return;
+  for (Stripe& stripe : stripes) {
+    std::lock_guard lock(stripe.mutex);
+    for (auto& [id, slot] : stripe.guilds) {
+      if (slot.guild->members->rows() == 0) continue;
+      auto guild = version_of(slot.guild, id);
+      guild->members = MemberTable::none();
+      slot.guild = std::move(guild);
+    }
+  }
+}
+
 void Cache::Impl::member_add(const Record& record) {
   const auto fields = keep_members ? parser->member(record.data) : std::nullopt;
   const std::uint64_t id = fields && fields->guild ? fields->guild

@@ -126,12 +126,11 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
   // ---- one guild after the other
 
   void next() {
-    std::erase_if(waiting, [this](const Guild& guild) { return !cache.lacks_guilds(guild.stream); });
-    if (waiting.empty() && under_way == 0) return over();
-    if (waiting.empty() || under_way >= options.at_once || paced) return;
-    Guild guild = std::move(waiting.front());
-    waiting.pop_front();
-    if (cache.begin_refill(guild.stream, guild.id)) {
+    while (!waiting.empty() && under_way < options.at_once && !paced) {
+      Guild guild = std::move(waiting.front());
+      waiting.pop_front();
+      // Known by now: one that the bot joined, one that came back, or all of them by a new session.
+      if (!cache.begin_refill(guild.stream, guild.id)) continue;
       ++under_way;
       guild_itself(std::make_shared<Guild>(std::move(guild)));
       paced = true;
@@ -141,9 +140,8 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
         self->paced = false;
         self->next();
       });
-    } else {
-      next();  // known by now: one that the bot joined, or that came back
     }
+    if (waiting.empty() && under_way == 0) over();
   }
 
   using GuildPtr = std::shared_ptr<Guild>;

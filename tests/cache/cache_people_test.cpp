@@ -65,6 +65,18 @@ TEST_F(CacheTest, MembersOnlyWhenKept) {
   EXPECT_FALSE(cache_.member(*cache_.guild(100), 12)) << "the list begins anew: who left meanwhile is not known";
 }
 
+TEST_F(CacheTest, ForgottenWhenNobodyNeedsThemAnyMore) {
+  cache_.keep_members(true);
+  cache_.keep_presences(true);
+  ready("100");
+  apply("GUILD_CREATE", kPeople);
+  cache_.keep_presences(false);
+  EXPECT_TRUE(cache_.member(*cache_.guild(100), 8));
+  cache_.keep_members(false);
+  EXPECT_FALSE(cache_.member(*cache_.guild(100), 8));
+  EXPECT_TRUE(cache_.member(*cache_.guild(100), 0));
+}
+
 TEST_F(CacheTest, PresencesOnlyWhenKept) {
   cache_.keep_presences(true);
   EXPECT_TRUE(cache_.wants(event_type("PRESENCE_UPDATE")));
