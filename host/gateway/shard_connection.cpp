@@ -179,16 +179,18 @@ void Shard::Impl::identify() {
   arm_deadline(options.times.ready, "READY");
 }
 
-void Shard::Impl::arm_deadline(milliseconds time, const char* what) {
+void Shard::Impl::arm_deadline(milliseconds time, const char* what, int rounds) {
   deadline.expires_after(time);
-  deadline.async_wait([self = shared_from_this(), number = connection_number, time, what,
-                       seen = reader.frames()](boost::system::error_code error) {
+  deadline.async_wait([self = shared_from_this(), number = connection_number, time, what, rounds,
+                       seen = reader.frames(), last = journal.last()](boost::system::error_code error) {
     if (error || number != self->connection_number || self->ended) return;
     // A long replay, or a journal that was full meanwhile, is not silence.
-    if (self->said_hello && (self->reader.frames() != seen || self->waiting_for_room)) {
-      return self->arm_deadline(time, what);
-    }
-    self->end({End::Silent, 0, fmt::format("{} did not come within {} ms", what, time.count())});
+    const bool goes_on = self->journal.last() > last || self->waiting_for_room;
+    if (self->said_hello && goes_on) return self->arm_deadline(time, what);
+    // Heartbeats that are answered are a sign of life: in an outage READY may take minutes. But not for ever.
+    if (self->said_hello && self->reader.frames() != seen && rounds + 1 < self->options.times.ready_rounds)
+      return self->arm_deadline(time, what, rounds + 1);
+    self->end({End::Silent, 0, fmt::format("{} did not come within {} ms", what, time.count() * (rounds + 1))});
   });
 }
 

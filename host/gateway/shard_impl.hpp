@@ -93,7 +93,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   void request_identify();
   void identify();
   void resume();
-  void arm_deadline(milliseconds, const char* what);
+  void arm_deadline(milliseconds, const char* what, int rounds = 0);
   void wait_for_guilds();
   void schedule_beat(milliseconds in);
   void beat_due();

@@ -119,5 +119,24 @@ TEST(Heartbeat, AGatewayThatSaysNothingAtAllIsLeft) {
   EXPECT_EQ(rig.shard->stats().reconnects, 2u);
 }
 
+TEST(Heartbeat, AGatewayThatOnlyAnswersHeartbeatsIsLeftInTheEnd) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.hello(20);
+    link.read();        // IDENTIFY
+    link.read_close();  // heartbeats are answered, READY does not come
+  });
+  gateway.then([&](Link& link) {
+    link.start();
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.ready = std::chrono::milliseconds(100);
+  rig.options.times.ready_rounds = 3;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().state == ShardState::Ready; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().reconnects, 1u);
+}
+
 }  // namespace
 }  // namespace trellis::test
