@@ -85,9 +85,12 @@ for preset in ${TRELLIS_PRESETS:-$presets}; do
   say "$preset: $count tests"
   export TRELLIS_FAULT_TABLE="$PWD/build/$preset/faults.tsv"
   : >"$TRELLIS_FAULT_TABLE"
+  export TRELLIS_DRILLS="$PWD/build/$preset/drills.txt"
+  : >"$TRELLIS_DRILLS"
   results="$PWD/build/$preset/tests.xml"
   without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j2 "${arguments[@]}" || result=1
   fault_table "$TRELLIS_FAULT_TABLE"
+  sort "$TRELLIS_DRILLS"
   if [ "$rules" = yes ]; then bash tests/discord/protocol_table.sh tests/discord/protocol_rules.tsv "$results" || result=1; fi
 done
 [ "$ran" = yes ] || die "no test fits: $*"

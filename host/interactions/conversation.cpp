@@ -146,6 +146,7 @@ Conversation::Sending Conversation::webhook(const char* method, std::string path
   request.owner = options_.plugin;
   request.method = method;
   request.target = fmt::format("/webhooks/{}/{}{}", one.application, one.token, path);
+  if (one.channel) request.channel = std::to_string(one.channel);
   request.body = std::move(said.body);
   for (std::size_t i = 0; i < said.files.size(); ++i)
     request.parts.push_back(

@@ -74,6 +74,8 @@ TEST_F(DiscordOperationsTest, Threads) {
   run("threads", {{"guild", guild_}, {"channel", channel(kText)}, {"forum", channel(kForum)}, {"user", people_[0]}});
 }
 TEST_F(DiscordOperationsTest, Webhooks) { run("webhooks", {{"guild", guild_}, {"channel", channel(kText)}}); }
+TEST_F(DiscordOperationsTest, Invites) { run("invites", {{"guild", guild_}, {"channel", channel(kText)}}); }
+TEST_F(DiscordOperationsTest, Emojis) { run("emojis", {{"guild", guild_}}); }
 TEST_F(DiscordOperationsTest, Guilds) { run("guilds", {{"guild", guild_}}); }
 
 }  // namespace

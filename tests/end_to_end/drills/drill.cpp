@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <fstream>
+
 namespace trellis::e2e {
 
 namespace json = boost::json;
@@ -15,8 +18,10 @@ void Drill::SetUp() {
 void Drill::TearDown() {
   const auto took = std::chrono::steady_clock::now() - started_;
   const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-  fmt::print("drill  {:<28} {:<7} {:>5.1f} s  {}\n", name, HasFailure() ? "failed" : "passed",
-             std::chrono::duration<double>(took).count(), found_);
+  const std::string line = fmt::format("drill  {:<28} {:<7} {:>5.1f} s  {}\n", name, HasFailure() ? "failed" : "passed",
+                                       std::chrono::duration<double>(took).count(), found_);
+  std::fputs(line.c_str(), stdout);
+  if (const char* file = std::getenv("TRELLIS_DRILLS")) std::ofstream(file, std::ios::app) << line;
   Bench::TearDown();
 }
 

@@ -90,5 +90,20 @@ TEST_F(GatewayDrill, ResumeLoop) {
   found("a new session after RESUMEs in vain");
 }
 
+/// The day's IDENTIFYs are used up but for a reserve. One more than there are would reset the bot's token, so the host
+/// waits for the next day, which is short here.
+TEST_F(GatewayDrill, IdentifyBudgetExhausted) {
+  start_simulator(quick({"--identify-total", "2", "--identify-reset", "20"}));
+  start_host();
+  wait_for_host();
+  sim().fault("invalid_session", {{"resumable", false}});
+  await("it says why it waits", [&] { return host().err().find("are left, and those are kept") != std::string::npos; });
+  EXPECT_EQ(sessions(), 1);
+  await("the next day", [&] { return sessions() == 2 && ready(); });
+  EXPECT_EQ(sim().get("/api/v10/users/@me").as_object().count("id"), 1u) << "the token was reset";
+  stop_host();
+  found("waited for new ones; the token lives");
+}
+
 }  // namespace
 }  // namespace trellis::e2e

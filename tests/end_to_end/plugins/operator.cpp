@@ -23,6 +23,8 @@ class Operator final : public Plugin {
     setup.method("channels", this, &Operator::channels, param("guild"), param("user"), param("voice"));
     setup.method("threads", this, &Operator::threads, param("guild"), param("channel"), param("forum"), param("user"));
     setup.method("webhooks", this, &Operator::webhooks, param("guild"), param("channel"));
+    setup.method("invites", this, &Operator::invites, param("guild"), param("channel"));
+    setup.method("emojis", this, &Operator::emojis, param("guild"));
     setup.method("guilds", this, &Operator::guilds, param("guild"));
   }
 
@@ -271,6 +273,36 @@ class Operator final : public Plugin {
     expect(request.call(webhook_message(hook, posted->id()))->content() == "changed", "one message of it");
     request.call(delete_webhook_message(hook, posted->id()));
     request.call(delete_webhook(hook.id));
+    return Json(true);
+  }
+
+  Json invites(Request& request, GuildId guild, ChannelId channel) {
+    using namespace discord;
+    const auto made = request.call(create_invite(channel, {.lasts = std::chrono::hours{1}, .uses = 5}, "a guest"));
+    const std::string code(made->code());
+    expect(made->guild_id() == guild && made->channel_id() == channel && made->expires_at(), "an invite");
+    expect(request.call(invite(code))->code() == code, "one invite");
+    expect(request.call(discord::invites(channel))->size() == 1, "invites of a channel");
+    expect(request.call(discord::invites(guild))->size() == 1, "invites of a server");
+    request.call(delete_invite(code));
+    expect(request.call(discord::invites(guild))->empty(), "no invite");
+    return Json(true);
+  }
+
+  Json emojis(Request& request, GuildId guild) {
+    using namespace discord;
+    const std::string picture = image_data("PNG", "image/png");
+    const auto made = request.call(create_emoji(guild, "wave", picture, "new"));
+    expect(made->name() == "wave" && !made->animated(), "an emoji");
+    expect(request.call(rename_emoji(guild, made->id(), "bye"))->reference() == "bye:" + made->id().text(), "its name");
+    bool found = false;
+    for (const EmojiView& one : request.call(discord::emojis(guild))) found |= one.id() == made->id();
+    expect(found, "the list of emojis");
+    request.call(delete_emoji(guild, made->id()));
+    const ApplicationId application{request.call(self())->id.value()};
+    const auto mine = request.call(create_own_emoji(application, "mine", picture));
+    expect(request.call(own_emojis(application))->items.size() == 1, "an own emoji");
+    request.call(delete_own_emoji(application, mine->id()));
     return Json(true);
   }
 
