@@ -7,7 +7,7 @@
 include(GoogleTest)
 find_package(GTest REQUIRED)
 
-set(trellis_discord_folders "/tests/(cache|commands|discord|gateway|interactions|outbox|simulator)$")
+set(trellis_discord_folders "/tests/(cache|commands|discord|gateway|interactions|outbox|refill|simulator)$")
 
 # What a ThreadSanitizer build is for: the programs labelled tsan, and nothing else of the tree.
 add_custom_target(tsan-tests)
