@@ -11,7 +11,8 @@ struct Page {
   MessageId around = {};
 };
 
-/// Needs SendMessages (SendMessagesInThreads). Sent through the outbox it is not doubled: its nonce is enforced.
+/// Needs SendMessages (SendMessagesInThreads). It is written once, also when it has to be sent again: its
+/// nonce is enforced.
 inline Effect<Fetched<MessageView>> create_message(ChannelId channel, const Message& message) {
   return Effect<Fetched<MessageView>>(detail::rest("POST", detail::channel_path(channel) + "/messages", message));
 }

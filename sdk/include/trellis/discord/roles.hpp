@@ -37,7 +37,7 @@ inline Effect<Fetched<RoleView>> edit_role(GuildId guild, RoleId role, const Rol
   return Effect<Fetched<RoleView>>(detail::with_reason(
       detail::rest("PATCH", detail::guild_path(guild) + "/roles/" + role.text(), settings.json()), reason));
 }
-/// 1 is the lowest below which @everyone is.
+/// 1 is the lowest: only @everyone is below it.
 inline Effect<Fetched<List<RoleView>>> move_role(GuildId guild, RoleId role, int position,
                                                  std::string_view reason = {}) {
   const Json body = Json::array({Json::object({{"id", role}, {"position", position}})});

@@ -60,8 +60,8 @@ inline Effect<void> delete_webhook(WebhookId id, std::string_view reason = {}) {
   return Effect<void>(detail::with_reason(detail::rest("DELETE", "/webhooks/" + id.text()), reason));
 }
 
-/// Posts with it. Discord keeps no repeats apart here: through the outbox an answer that got lost counts as delivered
-/// or not as the host's policy says. Error(NotFound): the webhook is gone, forget it.
+/// Posts with it. Discord keeps no repeats apart here, so a post whose answer got lost is not sent again.
+/// Error(NotFound): the webhook is gone, forget it.
 inline Effect<Fetched<MessageView>> execute_webhook(const Webhook& webhook, const Message& message,
                                                     const WebhookPost& post = {}) {
   Json body = message.json();
