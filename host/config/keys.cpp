@@ -365,7 +365,8 @@ std::string describe_config() {
     }
     out += fmt::format("# {}\n", key.help);
     if (!key.expected.starts_with("the path of")) out += fmt::format("# Value: {}.\n", key.expected);
-    const bool bare = key.number && key.default_value.find_first_not_of("0123456789") == std::string::npos;
+    const bool bare = key.number && !key.default_value.empty() &&
+                      key.default_value.find_first_not_of("0123456789") == std::string::npos;
     out += fmt::format("#{} = {}\n", key.name.substr(dot + 1), bare ? key.default_value : in_quotes(key.default_value));
   }
   return out;

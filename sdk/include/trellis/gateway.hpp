@@ -101,8 +101,8 @@ inline Operation<Fetched<MemberList>> request_members(GuildId guild, std::span<c
   return detail::request_members(guild, Json::object({{"user_ids", std::move(ids)}}), options);
 }
 
-/// How the bot is shown in all servers of this host, from now on; over restarts, the setting discord.presence is. Of
-/// several that wait the last one counts; Discord takes 5 in 20 s.
+/// How the bot is shown in all servers of this host, from now on; a restart of the host begins with the setting
+/// discord.presence again. Of several that wait the last one counts; Discord takes 5 in 20 s.
 inline Operation<void> set_presence(OnlineStatus status, const std::vector<Activity>& activities = {}) {
   Json list = Json::array();
   for (const Activity& activity : activities) {
