@@ -51,9 +51,7 @@ json::array commands() {
 
 }  // namespace
 
-void DeskBench::SetUp() {
-  Bench::SetUp();
-  plugins(fmt::format("[desk]\npath = \"{}\"\n", test_plugin("desk").string()));
+void PeopleBench::start_people() {
   Simulator& sim = start_simulator(
       {"--guilds", "1", "--rate", "1", "--total", "1", "--rest-limits", "off", "--start", "now", "--span-days", "0"});
   server_ = sim.servers().at(0);
@@ -61,14 +59,22 @@ void DeskBench::SetUp() {
   for (const json::value& channel : channels.as_array())
     if (channel_.empty() && channel.at("type") == 0) channel_ = channel.at("id").as_string();
   ASSERT_FALSE(channel_.empty());
-  start_host(more_settings_);
+}
+
+void DeskBench::SetUp() {
+  Bench::SetUp();
+  plugins(fmt::format("[desk]\npath = \"{}\"\n", test_plugin("desk").string()));
+  start_people();
+  std::vector<std::string> settings{"--set", "discord.register_commands=false"};
+  settings.insert(settings.end(), more_settings_.begin(), more_settings_.end());
+  start_host(settings);
   wait_for_host();
-  const json::value application = sim.get("/api/v10/applications/@me");
-  sim.put("/api/v10/applications/" + std::string(application.at("id").as_string()) + "/commands", commands());
+  const json::value application = sim().get("/api/v10/applications/@me");
+  sim().put("/api/v10/applications/" + std::string(application.at("id").as_string()) + "/commands", commands());
 }
 
 /// Discord's side of it: nothing may fail for the user, and nothing is answered twice.
-void DeskBench::TearDown() {
+void PeopleBench::TearDown() {
   if (!HasFatalFailure()) {
     const json::value all = sim().get("/_sim/interactions");
     for (const json::value& one : all.as_array()) {
@@ -83,24 +89,24 @@ void DeskBench::TearDown() {
   Bench::TearDown();
 }
 
-std::string DeskBench::act(const json::object& what) {
+std::string PeopleBench::act(const json::object& what) {
   return std::string(sim().post("/_sim/interaction", what).at("id").as_string());
 }
 
-std::string DeskBench::command(const std::string& name, json::object options, json::object more) {
+std::string PeopleBench::command(const std::string& name, json::object options, json::object more) {
   more["command"] = name;
   more["options"] = std::move(options);
   return act(more);
 }
 
-json::object DeskBench::account(const std::string& id) {
+json::object PeopleBench::account(const std::string& id) {
   const json::value all = sim().get("/_sim/interactions");
   for (const json::value& one : all.as_array())
     if (one.at("id") == json::value(id)) return one.as_object();
   throw std::runtime_error("the simulator does not know the interaction " + id);
 }
 
-json::object DeskBench::answered(const std::string& id) {
+json::object PeopleBench::answered(const std::string& id) {
   json::object found;
   wait_until(
       "the interaction is answered",
@@ -112,7 +118,7 @@ json::object DeskBench::answered(const std::string& id) {
   return found;
 }
 
-json::object DeskBench::said(const std::string& id) {
+json::object PeopleBench::said(const std::string& id) {
   json::object found;
   wait_until(
       "the bot has said something",
@@ -127,12 +133,12 @@ json::object DeskBench::said(const std::string& id) {
   return found;
 }
 
-std::int64_t DeskBench::callback_type(const json::object& account) {
+std::int64_t PeopleBench::callback_type(const json::object& account) {
   const json::value& callback = account.at("callback");
   return callback.is_object() ? callback.at("type").to_number<std::int64_t>() : 0;
 }
 
-std::string DeskBench::content(const json::object& account) {
+std::string PeopleBench::content(const json::object& account) {
   const json::array& edits = account.at("edits").as_array();
   const json::value& last = edits.empty() ? account.at("callback") : edits.back();
   if (!last.is_object()) return {};
@@ -141,7 +147,17 @@ std::string DeskBench::content(const json::object& account) {
   return text && text->is_string() ? std::string(text->get_string()) : std::string();
 }
 
-std::int64_t DeskBench::flags(const json::object& account) {
+json::object PeopleBench::embed(const json::object& account) {
+  const json::array& edits = account.at("edits").as_array();
+  const json::value& last = edits.empty() ? account.at("callback") : edits.back();
+  if (!last.is_object()) return {};
+  const json::value* data = last.get_object().if_contains("data");
+  const json::value* embeds = data && data->is_object() ? data->get_object().if_contains("embeds") : nullptr;
+  return embeds && embeds->is_array() && !embeds->get_array().empty() ? embeds->get_array()[0].as_object()
+                                                                      : json::object();
+}
+
+std::int64_t PeopleBench::flags(const json::object& account) {
   const json::value* data = account.at("callback").as_object().if_contains("data");
   const json::value* flags = data && data->is_object() ? data->get_object().if_contains("flags") : nullptr;
   return flags ? flags->to_number<std::int64_t>() : 0;
@@ -151,7 +167,7 @@ std::int64_t DeskBench::visits(const std::string& name) {
   return call("desk", "visits", fmt::format(R"({{"name": "{}"}})", name)).to_number<std::int64_t>();
 }
 
-json::object DeskBench::newest() {
+json::object PeopleBench::newest() {
   return sim().get("/api/v10/channels/" + channel_ + "/messages?limit=1").at(0).as_object();
 }
 

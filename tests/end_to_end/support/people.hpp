@@ -1,4 +1,4 @@
-// People who use a bot's commands: registers them as the host would, acts, and waits for what the bot makes of it.
+// People who use a bot's commands: they act, and wait for what the bot makes of it.
 #pragma once
 #include <boost/json.hpp>
 #include <string>
@@ -7,11 +7,12 @@
 
 namespace trellis::e2e {
 
-/// A bench with the plugin desk, and its commands registered.
-class DeskBench : public Bench {
+class PeopleBench : public Bench {
  protected:
-  void SetUp() override;
+  explicit PeopleBench(std::string_view store = "sqlite") : Bench(store) {}
   void TearDown() override;
+  /// A simulator of today with one server.
+  void start_people();
 
   /// What a person does; answers with the interaction's id.
   std::string act(const boost::json::object& what);
@@ -27,13 +28,22 @@ class DeskBench : public Bench {
   static std::int64_t callback_type(const boost::json::object& account);
   /// Of the first answer: 64, only the user sees it.
   static std::int64_t flags(const boost::json::object& account);
+  /// The first embed of the answer, or none.
+  static boost::json::object embed(const boost::json::object& account);
   /// The newest message of the channel.
   boost::json::object newest();
-  std::int64_t visits(const std::string& name);
 
   std::string server_, channel_;
   /// Interactions that a test wants to fail: the others must all be answered in time.
   std::vector<std::string> may_fail_;
+};
+
+/// With the plugin desk, and its commands registered by the test.
+class DeskBench : public PeopleBench {
+ protected:
+  void SetUp() override;
+  std::int64_t visits(const std::string& name);
+
   std::vector<std::string> more_settings_;
 };
 
