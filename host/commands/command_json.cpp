@@ -30,7 +30,7 @@ std::string_view text_at(const json::object& object, std::string_view key) {
   return value && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
 }
 
-/// ---- from a ledger ----
+// ---- from a ledger ----
 
 void add_localized(json::object& to, const LocalizedSpecs& localized) {
   json::object names, texts;
@@ -116,7 +116,7 @@ struct Common {
   }
 };
 
-/// A command with subcommands, or a group of them. Both are Discord's name for a list of names.
+/// A command with subcommands, or a group of them.
 struct Tree {
   const EntrySpec* group = nullptr;  // how it is described; may be null
   std::vector<const EntrySpec*> commands;
@@ -157,7 +157,7 @@ json::object tree_json(const std::string& name, const Tree& tree, int type) {
   return object;
 }
 
-/// ---- to what can be compared ----
+// ---- to what can be compared ----
 
 /// 1 and 1.0 are the same to Discord.
 json::value plain_number(const json::value& value) {

@@ -38,6 +38,29 @@ TEST(Claims, ACommandBelongsToOnePlugin) {
   EXPECT_NE(found[1].find("\"quest drop\" and \"quest add\""), std::string::npos) << found[1];
 }
 
+TEST(Claims, CommandsOfOtherTypesHaveNamesOfTheirOwn) {
+  Ledger menu = ledger(TL_COMMAND, {"level"});
+  menu.entries[0].command_type = TL_COMMAND_USER;
+  EXPECT_TRUE(clashes("a", claims_of(menu), {{"b", claims_of(ledger(TL_COMMAND, {"level"}))}}).empty());
+  const auto found = clashes("a", claims_of(menu), {{"b", claims_of(menu)}});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].find("the user command \"level\" is plugin b's already"), std::string::npos) << found[0];
+}
+
+TEST(Claims, OnlySoManyCommandsOfAllPluginsTogether) {
+  std::vector<std::string> sixty, forty, subcommands;
+  for (int i = 0; i < 60; ++i) sixty.push_back("a" + std::to_string(i));
+  for (int i = 0; i < 40; ++i) forty.push_back("b" + std::to_string(i));
+  for (int i = 0; i < 20; ++i) subcommands.push_back("one s" + std::to_string(i));
+  const auto a = claims_of(ledger(TL_COMMAND, sixty)), b = claims_of(ledger(TL_COMMAND, forty));
+  EXPECT_TRUE(too_many_commands("b", b, {{"a", a}, {"b", b}}).empty()) << "a reload does not count twice";
+  const auto found = too_many_commands("c", claims_of(ledger(TL_COMMAND, subcommands)), {{"a", a}, {"b", b}});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0],
+            "with the 1 slash commands of plugin c there are 101 of all plugins together, and Discord takes 100");
+  EXPECT_TRUE(too_many_commands("d", {}, {{"a", a}, {"b", b}}).empty()) << "who has none adds none";
+}
+
 TEST(Claims, RoutesAreTheSameWhateverTheirPartsAreCalled) {
   const auto mine = claims_of(ledger(TL_ROUTE, {"GET /counts/{guild}", "POST /counts/{guild}"}));
   const auto found = clashes("a", mine,
