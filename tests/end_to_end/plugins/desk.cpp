@@ -130,7 +130,8 @@ class Desk final : public Plugin {
   }
   std::string refuse(Command&) { throw Refused("We are closed."); }
   void silent(Command& command) { visit(command, "silent"); }
-  Message wrong(Command&) { return Message(std::string(3000, 'x')); }
+  /// Two buttons that Discord cannot tell apart.
+  Message wrong(Command&) { return Message("Wrong").button("One", more_, "1").button("Two", more_, "1"); }
   /// Until the file is there.
   std::string stuck(Command& command, std::string until) {
     visit(command, "stuck");
