@@ -219,7 +219,7 @@ void Peer::text(std::string_view message) {
 }
 
 void Peer::identify(std::string_view text) {
-  if (session_ != nullptr) return close(4005, "Already authenticated.");
+  if (session_ != nullptr || late_ready_) return close(4005, "Already authenticated.");
   const auto value = parse_json(text);
   const auto* d = member(*value, "d");
   if (d == nullptr || !d->is_object() || member(*d, "properties") == nullptr) {
