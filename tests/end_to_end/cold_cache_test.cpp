@@ -55,6 +55,7 @@ TEST_P(ColdCacheTest, TheStateFolderIsLost) {
   const std::size_t asked = sim().get("/_sim/requests").as_array().size();
   fs::remove_all(state());
   start_host({"--take-over"});
+  wait_for_host();
   wait_until(
       "the session goes on, and every server is known again",
       [&] {
@@ -88,6 +89,7 @@ TEST_P(ColdCacheTest, OnlyTheSnapshotIsLost) {
   for (const auto& file : fs::recursive_directory_iterator(state()))
     if (file.path().extension() == ".snapshot") fs::remove(file.path());
   start_host();
+  wait_for_host();
   wait_until(
       "the session goes on, and every server is known again",
       [&] { return session_goes_on() && cold() == 0 && still(servers()) == still(before); },

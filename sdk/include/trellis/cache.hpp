@@ -81,9 +81,9 @@ class Cache {
   }
   /// The bot's own member: always known in a server that is.
   std::optional<Member> me(GuildId guild) const { return member(guild, UserId()); }
-  /// Those Discord showed: with setup.needs(Keep::Members), which needs Intent::GuildMembers. Discord lists all of a
-  /// small server, of a large one those in voice (with Intent::GuildPresences those online), and everybody who joins or
-  /// changes from then on.
+  /// Those Discord showed, with setup.needs(Keep::Members), which needs Intent::GuildMembers: at first those in voice
+  /// (with Intent::GuildPresences everybody in a small server, and in a large one those online), then everybody who
+  /// joins or changes, and whom discord::request_members() brings.
   std::optional<Member> member(GuildId guild, UserId user) const {
     tl_member raw{};
     raw.size = sizeof raw;
