@@ -204,6 +204,9 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
                       cached.members, cached.voice_states);
   if (cached.cold_guilds)
     text += fmt::format("cache: {} guilds are not known yet: they are asked of Discord\n", cached.cold_guilds);
+  const auto asked = interactions->status();
+  text += fmt::format("interactions: {} received, {} answered, {} after two seconds or more, {} too late, {} open\n",
+                      asked.received, asked.answered, asked.deferred, asked.late, asked.open);
   if (!as_json) return {kExitOk, text, ""};
   json::object all{{"version", version_text()},
                    {"started_us", started_us},
@@ -213,6 +216,11 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
                    {"old_streams", std::move(old_streams)},
                    {"plugins", std::move(plugins)},
                    {"zombies", Library::zombies().size()},
+                   {"interactions", json::object{{"received", asked.received},
+                                                 {"answered", asked.answered},
+                                                 {"deferred", asked.deferred},
+                                                 {"late", asked.late},
+                                                 {"open", asked.open}}},
                    {"cache", json::object{{"guilds", cached.guilds},
                                           {"channels", cached.channels},
                                           {"roles", cached.roles},

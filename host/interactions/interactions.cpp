@@ -57,7 +57,7 @@ struct Interactions::Impl : std::enable_shared_from_this<Interactions::Impl> {
   }
 
   void receive(std::string_view data, std::int64_t received_us, bool behind);
-  std::shared_ptr<Conversation> begin(Interaction one, const Destination& to);
+  std::shared_ptr<Conversation> begin(Interaction one, const Destination& to, Clock::time_point received);
   void serve(const std::shared_ptr<Conversation>& conversation, const Destination& to, std::int64_t deadline_us);
   void end(const std::string& plugin, InteractionKind kind, std::string_view outcome);
 
@@ -89,14 +89,18 @@ void Interactions::Impl::receive(std::string_view data, std::int64_t received_us
     return;
   }
   Destination to = destination(*one);
-  if (arrivals.too_old(one->created_ms(), received_us / 1000, behind, Clock::now())) {
+  // It may have waited for the log to take it.
+  const std::int64_t now_us = options.now_us();
+  const std::chrono::microseconds held(std::max<std::int64_t>(now_us - received_us, 0));
+  const auto now = Clock::now();
+  if (held > Arrivals::kOld || arrivals.too_old(one->created_ms(), now_us / 1000, behind, now)) {
     log_info("interactions", "one came too late to be answered, and is not executed",
              {{"kind", name_of(one->kind)}, {"name", one->name}, {"id", one->id}});
     count(to.plugin, name_of(one->kind), "too_old");
     return;
   }
   const InteractionKind kind = one->kind;
-  const auto conversation = begin(std::move(*one), to);
+  const auto conversation = begin(std::move(*one), to, now - held);
   const auto patience = kind == InteractionKind::Autocomplete ? std::chrono::microseconds(kSuggestions)
                                                               : std::chrono::microseconds(Conversation::kTokenLives);
   const bool taken =
@@ -111,13 +115,14 @@ void Interactions::Impl::receive(std::string_view data, std::int64_t received_us
 }
 
 /// From here on the user gets an answer in time, whatever becomes of the handler.
-std::shared_ptr<Conversation> Interactions::Impl::begin(Interaction one, const Destination& to) {
+std::shared_ptr<Conversation> Interactions::Impl::begin(Interaction one, const Destination& to,
+                                                        Clock::time_point received) {
   const InteractionKind kind = one.kind;
   Conversation::Options talk;
   talk.about = std::move(one);
   talk.plugin = to.plugin.empty() ? "host" : to.plugin;
   talk.ephemeral = to.ephemeral;
-  talk.received = Clock::now();
+  talk.received = received;
   talk.send = options.send;
   talk.now = [] { return Clock::now(); };
   talk.on_first = [self = shared_from_this(), kind, plugin = to.plugin](bool deferred, Clock::duration after) {
@@ -141,7 +146,7 @@ std::shared_ptr<Conversation> Interactions::Impl::begin(Interaction one, const D
     std::lock_guard lock(mutex);
     ++counts.open;
   }
-  auto timer = std::make_shared<asio::steady_timer>(options.io, Conversation::kDeferAfter);
+  auto timer = std::make_shared<asio::steady_timer>(options.io, received + Conversation::kDeferAfter);
   timer->async_wait([timer, conversation](boost::system::error_code error) {
     if (!error) conversation->defer();
   });

@@ -16,7 +16,7 @@ namespace {
 namespace json = boost::json;
 using Ended = std::function<void(std::string_view)>;
 
-constexpr std::size_t kChoicesMax = 25, kChoiceNameMax = 100;
+constexpr std::size_t kChoicesMax = 25, kChoiceNameMax = 100, kTextMax = 2000;
 
 /// What the user can name, and the operator finds in the log.
 std::string error_id() {
@@ -157,7 +157,8 @@ void tell(const std::shared_ptr<Conversation>& conversation, const Destination& 
                                  told(answer.status < 0 ? "failed" : "answered", std::move(ended)));
   }
   if (answer.status >= 0) return send_answer(conversation, to, std::move(answer), std::move(ended));
-  if (answer.for_the_user) return conversation->notice(answer.error, told("refused", std::move(ended)));
+  if (answer.for_the_user)
+    return conversation->notice(shortened(answer.error, kTextMax), told("refused", std::move(ended)));
   if (answer.status == TL_CANCELLED)
     return conversation->notice("This was interrupted, because the bot is being restarted. Please try again.",
                                 told("unavailable", std::move(ended)));

@@ -116,6 +116,13 @@ tl_status trellis_testing_method(trellis_testing_host* host, tl_str name, tl_str
   });
 }
 
+tl_status trellis_testing_interact(trellis_testing_host* host, tl_str what, tl_str* answer) {
+  return guarded([&] {
+    host->text = host->interact(view(what));
+    if (answer) *answer = str(host->text);
+  });
+}
+
 tl_status trellis_testing_advance(trellis_testing_host* host, int64_t us) {
   return guarded([&] { host->advance(us); });
 }

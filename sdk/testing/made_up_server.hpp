@@ -7,7 +7,7 @@
 
 namespace trellis::host {
 
-inline constexpr std::uint64_t kMadeUpServer = 1, kMadeUpBot = 2;
+inline constexpr std::uint64_t kMadeUpServer = 1, kMadeUpBot = 2, kMadeUpOwner = 7;
 
 /// Ids like Discord's: they rise, and say when they were made.
 class MadeUpIds {

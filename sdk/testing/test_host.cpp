@@ -81,6 +81,8 @@ TestHost::~TestHost() {
 
 // ---- life ----
 
+Lane& TestHost::lane() { return *process_->lane; }
+
 void TestHost::start() {
   closing_ = false;
   kill_asked_ = false;
@@ -423,6 +425,10 @@ bool TestHost::sleep(const Turn& turn, std::int64_t us) {
   const std::int64_t until = clock_us_ + us;
   if (std::this_thread::get_id() == asking_.load()) {
     // The test waits for this very method, so time goes on by itself.
+    if (talk_ && until >= defer_us_) {
+      if (clock_us_ < defer_us_) run_until(defer_us_);
+      talk_->defer();
+    }
     run_until(until);
     return !turn.is_cancelled();
   }

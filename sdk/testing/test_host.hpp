@@ -16,6 +16,8 @@
 
 #include "cache/cache.hpp"
 #include "gateway/hot_fields.hpp"
+#include "interactions/admission.hpp"
+#include "interactions/conversation.hpp"
 #include "journal/journal.hpp"
 #include "lanes/lane.hpp"
 #include "log_lines.hpp"
@@ -53,6 +55,8 @@ class TestHost {
   void voice(std::uint64_t user, std::uint64_t channel);
   /// The answer's body; what the handler threw comes with its status.
   std::string method(std::string_view name, std::string_view args);
+  /// As trellis_testing_interact(); what the user is refused with has the status TL_REFUSED.
+  std::string interact(std::string_view what);
   void advance(std::int64_t us);
   void restart(bool commit_first, std::int64_t away_us);
   std::int64_t now_us() const { return clock_us_; }
@@ -75,6 +79,7 @@ class TestHost {
   };
 
   void make_current() { set_log_lines(&log_); }
+  Lane& lane();
   void start();
   void kill();
   void begin_session();
@@ -120,6 +125,9 @@ class TestHost {
   std::map<std::string, std::string> job_errors_;  // those that were thrown already
   const std::thread::id no_thread_{};
   std::atomic<std::thread::id> asking_ = std::thread::id();  // the test's thread, while a method runs on it
+  std::shared_ptr<Conversation> talk_;                       // with whom that method's like talks; may be null
+  std::int64_t defer_us_ = 0;                                // when the host speaks for it
+  UsageLimits usage_;
 };
 
 }  // namespace trellis::host

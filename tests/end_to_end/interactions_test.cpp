@@ -258,6 +258,8 @@ TEST_F(InteractionsTest, RulesAreCheckedOnEveryUse) {
 }
 
 TEST_F(InteractionsTest, WhatNobodyDeclaresIsAnsweredPolitely) {
+  sim().post("/api/v10/applications/" + application_ + "/commands",
+             {{"name", "nobodys"}, {"type", 1}, {"description", "Of an earlier version"}});
   const json::object one = said(command("nobodys"));
   EXPECT_EQ(content(one), "This is not available any more.");
   EXPECT_EQ(flags(one), 64);

@@ -12,7 +12,10 @@
 #include <trellis/testing_abi.h>
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <string>
 #include <trellis/plugin.hpp>
 #include <utility>
@@ -37,6 +40,36 @@ class Failure : public Error {
 enum class Restart {
   Lose = TRELLIS_TESTING_LOSE,     // as a crash: it is done again
   Commit = TRELLIS_TESTING_COMMIT  // it is committed before: the new instance begins behind it
+};
+
+/// What a person sees of the answer, when all is said. Reads as its text.
+class Answered {
+ public:
+  explicit Answered(Json seen) : seen_(std::move(seen)) {}
+
+  std::string text() const { return std::string(seen_["message"]["content"].text()); }
+  operator std::string() const { return text(); }
+  bool starts_with(std::string_view begin) const { return text().starts_with(begin); }
+  friend bool operator==(const Answered& answer, std::string_view text) { return answer.text() == text; }
+  friend std::ostream& operator<<(std::ostream& out, const Answered& answer) { return out << answer.seen_.dump(); }
+
+  /// Only who asked sees it.
+  bool ephemeral() const { return (seen_["message"]["flags"].integer() & 64) != 0; }
+  /// The host had to ask for patience, after two seconds.
+  bool deferred() const { return seen_["deferred"].boolean(); }
+  /// The message with the button was changed.
+  bool updated() const { return seen_["updated"].boolean(); }
+  /// As Discord's API has it, with components and embeds; without members: none was sent.
+  JsonView message() const { return seen_["message"]; }
+  /// filename, content_type and bytes (their number) of each.
+  JsonView files() const { return seen_["files"]; }
+  JsonView follow_ups() const { return seen_["follow_ups"]; }
+  /// The form that was opened: custom_id, title, components.
+  JsonView form() const { return seen_["form"]; }
+  JsonView json() const { return seen_; }
+
+ private:
+  Json seen_;
 };
 
 /// One plugin in a host. Whatever a handler throws comes out of the call that made it run: as Error (Refused) from
@@ -129,9 +162,53 @@ class Host {
     return lines;
   }
 
+  // ---- people who use the plugin. What a handler throws comes out: Refused, also for what the host refuses by itself
+  // (a permission, a limit, a parameter out of its range); else Failure. Time goes on by itself while a handler sleeps.
+  // The owner of the server may everything, others nothing but what `person` says. ----
+
+  struct Person {
+    UserId id = kOwner;
+    ChannelId channel = kGeneral;
+    std::optional<Permission> permissions = {};  // in the channel; none given: all for kOwner, else none
+    bool direct = false;                         // in a direct message
+    Person() = default;
+    Person(UserId user) : id(user) {}
+    Person(UserId user, ChannelId where) : id(user), channel(where) {}
+  };
+  /// "/quest list"; the options by name. An attachment is an object: filename, url, content_type, size.
+  Answered command(const Person& person, std::string_view name, const Json& options = Json::object()) {
+    return interact(person, {{"command", name}, {"options", options}});
+  }
+  /// What is suggested while an option of a command is typed.
+  std::vector<Suggestion> typing(const Person& person, std::string_view command, std::string_view option,
+                                 std::string_view typed) {
+    Json options = Json::object();
+    options.set(option, typed);
+    const Answered answer = interact(person, {{"typing", command}, {"option", option}, {"options", options}});
+    std::vector<Suggestion> list;
+    for (JsonView one : answer.json()["choices"]) list.push_back({std::string(one["name"].text()), Json(one["value"])});
+    return list;
+  }
+  Answered user_command(const Person& person, std::string_view name, UserId target) {
+    return interact(person, {{"user_command", name}, {"target", target}});
+  }
+  Answered message_command(const Person& person, std::string_view name, MessageId target, std::string_view content) {
+    return interact(person, {{"message_command", name}, {"target", target}, {"content", content}});
+  }
+  /// A button, by its component and its data: press(ada, "more", "7").
+  Answered press(const Person& person, std::string_view component, std::string_view data = {}) {
+    return interact(person, {{"press", std::string(component).append(":").append(data)}});
+  }
+  Answered select(const Person& person, std::string_view component, const Json& values, std::string_view data = {}) {
+    return interact(person, {{"select", std::string(component).append(":").append(data)}, {"values", values}});
+  }
+  /// A form, as it was opened: submit(ada, "order", {{"dish", "soup"}}, "7").
+  Answered submit(const Person& person, std::string_view form, const Json& fields, std::string_view data = {}) {
+    return interact(person, {{"submit", std::string(form).append(":").append(data)}, {"fields", fields}});
+  }
+
   // ---- what this version of the host does not serve yet: each throws Failure ----
 
-  [[noreturn]] std::string command(UserId, std::string_view) { not_served("commands"); }
   [[noreturn]] http::Response get(std::string_view) { not_served("HTTP routes"); }
   [[noreturn]] std::vector<Json> outbox() { not_served("effects (work.send)"); }
   [[noreturn]] Host& on_rest(std::string_view, const std::function<Json(const Json&)>&) {
@@ -155,6 +232,18 @@ class Host {
     tables_->rows = trellis_testing_rows();
     tables_->core = trellis_testing_core();
     detail::json_table.store(trellis_testing_json(), std::memory_order_relaxed);
+  }
+
+  Answered interact(const Person& person, std::initializer_list<std::pair<std::string_view, Json>> what) {
+    Json all = Json::object({{"user", person.id}, {"channel", person.channel}, {"dm", person.direct}});
+    for (const auto& [key, value] : what) all.set(key, value);
+    if (person.permissions) all.set("permissions", std::to_string(static_cast<std::uint64_t>(*person.permissions)));
+    const std::string text = all.dump();
+    tl_str answer{};
+    const tl_status status = trellis_testing_interact(handle(), detail::str(text), &answer);
+    if (status == TL_REFUSED) throw Refused(error());
+    done(status);
+    return Answered(Json::parse(detail::view(answer)));
   }
 
   struct Close {

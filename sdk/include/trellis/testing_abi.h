@@ -47,6 +47,16 @@ TL_EXPORT tl_status trellis_testing_message(trellis_testing_host*, uint64_t user
 /* To channel 0: leaves. */
 TL_EXPORT tl_status trellis_testing_voice(trellis_testing_host*, uint64_t user, uint64_t channel);
 TL_EXPORT tl_status trellis_testing_method(trellis_testing_host*, tl_str name, tl_str args, tl_str* answer);
+/* A person uses the plugin. what is a JSON object with one of
+ *   "command": "quest list" with "options": {name: value}; an attachment is an object {"filename", "url", ...}
+ *   "typing": "quest list" with "option": the name of the one being typed, and "options"
+ *   "user_command" with "target": an id; "message_command" with "target" and "content"
+ *   "press": "more:7", "select": "pick:7" with "values": [...], "submit": "order:7" with "fields": {name: text}
+ * and, if it matters, "user" (7, the owner of server and bot), "permissions" (as a text of a number; all for the owner,
+ * else none), "channel" (100), "dm": true. *answer is what they see at the end: {"callback": the type of the first
+ * answer, "deferred", "updated", "message": {...}, "files": [...], "follow_ups": [...], "form": {...}, "choices":
+ * [...]}. TL_REFUSED: the user is refused with the sentence of trellis_testing_error(). */
+TL_EXPORT tl_status trellis_testing_interact(trellis_testing_host*, tl_str what, tl_str* answer);
 /* The clock goes on; jobs run when they are due, and sleeping ones wake up. Returns when all that run sleep or have
  * ended. */
 TL_EXPORT tl_status trellis_testing_advance(trellis_testing_host*, int64_t us);

@@ -10,47 +10,6 @@ namespace trellis::e2e {
 
 namespace json = boost::json;
 
-namespace {
-
-json::object option(const char* name, int type, bool required = true) {
-  return {{"name", name}, {"description", "An option"}, {"type", type}, {"required", required}};
-}
-json::object command_of(const char* name, json::array options = {}) {
-  return {{"name", name}, {"type", 1}, {"description", "A command"}, {"options", std::move(options)}};
-}
-
-json::array commands() {
-  json::object what = option("what", 3);
-  what["autocomplete"] = true;
-  json::array all{
-      command_of("every",
-                 {option("text", 3), option("whole", 4), option("real", 10), option("yes", 5), option("user", 6),
-                  option("channel", 7, false), option("role", 8, false), option("file", 11, false)}),
-      command_of(
-          "book",
-          {json::object{
-               {"name", "room"}, {"description", "A room"}, {"type", 1}, {"options", json::array{option("seats", 4)}}},
-           json::object{
-               {"name", "table"},
-               {"description", "Tables"},
-               {"type", 2},
-               {"options", json::array{json::object{{"name", "add"}, {"description", "One more"}, {"type", 1}}}}}}),
-      command_of("find", {what}),
-      command_of("card"),
-      command_of("order", {option("table", 3)}),
-      command_of("secret", {option("ms", 4, false)}),
-      command_of("slow", {option("ms", 4)}),
-      command_of("stuck", {option("until", 3)})};
-  for (const char* name : {"progress", "file", "broken", "refuse", "silent", "late_form", "wrong", "here", "ban",
-                           "owners", "rare", "nobodys"})
-    all.push_back(command_of(name));
-  all.push_back({{"name", "Greet"}, {"type", 2}});
-  all.push_back({{"name", "Quote"}, {"type", 3}});
-  return all;
-}
-
-}  // namespace
-
 void PeopleBench::start_people() {
   Simulator& sim = start_simulator(
       {"--guilds", "1", "--rate", "1", "--total", "1", "--rest-limits", "off", "--start", "now", "--span-days", "0"});
@@ -65,12 +24,11 @@ void DeskBench::SetUp() {
   Bench::SetUp();
   plugins(fmt::format("[desk]\npath = \"{}\"\n", test_plugin("desk").string()));
   start_people();
-  std::vector<std::string> settings{"--set", "discord.register_commands=false"};
-  settings.insert(settings.end(), more_settings_.begin(), more_settings_.end());
-  start_host(settings);
+  start_host(more_settings_);
   wait_for_host();
-  const json::value application = sim().get("/api/v10/applications/@me");
-  sim().put("/api/v10/applications/" + std::string(application.at("id").as_string()) + "/commands", commands());
+  application_ = sim().get("/api/v10/applications/@me").at("id").as_string();
+  wait_until("the commands are registered",
+             [&] { return !sim().get("/api/v10/applications/" + application_ + "/commands").as_array().empty(); });
 }
 
 /// Discord's side of it: nothing may fail for the user, and nothing is answered twice.

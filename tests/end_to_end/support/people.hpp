@@ -33,12 +33,12 @@ class PeopleBench : public Bench {
   /// The newest message of the channel.
   boost::json::object newest();
 
-  std::string server_, channel_;
+  std::string application_, server_, channel_;
   /// Interactions that a test wants to fail: the others must all be answered in time.
   std::vector<std::string> may_fail_;
 };
 
-/// With the plugin desk, and its commands registered by the test.
+/// With the plugin desk, whose commands are registered.
 class DeskBench : public PeopleBench {
  protected:
   void SetUp() override;

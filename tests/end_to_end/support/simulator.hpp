@@ -29,7 +29,6 @@ class Simulator {
 
   boost::json::value get(const std::string& target);
   boost::json::value post(const std::string& target, const boost::json::value& body);
-  boost::json::value put(const std::string& target, const boost::json::value& body);
 
   boost::json::value truth() { return get("/_sim/truth"); }
   /// Messages by people, as a counter of everything has to have them.
