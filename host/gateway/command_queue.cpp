@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 
 namespace trellis::host {
 
@@ -16,7 +17,8 @@ using Kind = GatewayCommand::Kind;
 
 constexpr std::size_t kPayloadMax = 4096;
 constexpr std::size_t kPresencesMax = 5;
-constexpr std::chrono::seconds kPresenceWindow{20};
+// Discord counts when they arrive, and passes over in silence what is one too many: a little for the way.
+constexpr std::chrono::milliseconds kPresenceWindow{20'500};
 constexpr std::chrono::seconds kWholeListEvery{30};
 
 /// Chunks of an earlier run of the program may still come.

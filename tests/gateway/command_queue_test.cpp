@@ -104,7 +104,7 @@ TEST_F(Commands, FivePresencesIn20SecondsAndOnlyTheLatest) {
   }
   EXPECT_EQ(sent.size(), 5u);
   const auto superseded = presence("dnd");
-  EXPECT_EQ(run(), now + 20s);
+  EXPECT_EQ(run(), now + 20'500ms) << "20 s, and a little for the way";
   const auto last = presence("invisible");
   EXPECT_TRUE(superseded->done);
   EXPECT_EQ(superseded->answer.status, TL_OK);
@@ -112,7 +112,7 @@ TEST_F(Commands, FivePresencesIn20SecondsAndOnlyTheLatest) {
   voice(1);
   run();
   EXPECT_EQ(sent.back().at("op"), 4) << "others need not wait for that";
-  now += 20s;
+  now += 20'500ms;
   EXPECT_FALSE(run());
   EXPECT_EQ(sent.back().at("d").at("status"), "invisible");
   EXPECT_TRUE(last->done);
