@@ -28,8 +28,8 @@ class Cache {
   /// cannot read and never throws. Positions that the stream has passed are ignored, so replaying is harmless.
   void apply(Stream, const Record&);
 
-  /// Dispatch names the cache needs whatever the plugins want (event_type numbers); all belong to the GUILDS intent
-  /// unless voice states or member events are needed by a plugin. True for them in apply().
+  /// Dispatch names the cache needs whatever the plugins want (event_type numbers). All belong to the GUILDS intent, or
+  /// come without one, unless voice states, members or presences are needed by a plugin. True for them in apply().
   bool wants(std::uint32_t type) const;
   /// Voice states, and member counts between GUILD_CREATEs, are kept only when a plugin needs them. What begins to be
   /// kept while a session runs is there from the next GUILD_CREATE on.
@@ -48,14 +48,14 @@ class Cache {
   /// User 0 or self(): the bot, always known in a guild that is. Others when members are kept. Lives as long as the
   /// guild's version.
   std::optional<MemberView> member(const CachedGuild&, std::uint64_t user) const;
-  /// True when every guild that READY named for the stream has been seen (or was reported unavailable or left), or a
-  /// snapshot was caught up.
+  /// True when every guild that READY named for the stream has been seen (or was reported unavailable or left), a
+  /// snapshot was caught up, or cold guilds were refilled.
   bool whole(Stream) const;
   /// How many guilds that READY named have not been heard of.
   std::size_t guilds_awaited(Stream) const;
   /// [the shard's thread] They are in an outage: unavailable, and the stream is whole without them.
   void stop_awaiting_guilds(Stream);
-  /// Called on the shard's thread when a stream becomes whole.
+  /// Called on the shard's thread, or on that of refilled(), when a stream becomes whole.
   void on_whole(std::function<void(Stream)>);
   /// All lanes have passed this position of the stream: what was deleted before it may be forgotten.
   void forget_gone(Stream, Position passed);
