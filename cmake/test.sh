@@ -66,6 +66,8 @@ fault_table() {
 # Address randomisation with more bits than ThreadSanitizer of this age can place.
 without_randomisation() { if [ "$1" = tsan ]; then setarch "$(uname -m)" -R "${@:2}"; else "${@:2}"; fi; }
 
+# Most tests wait for something most of the time.
+jobs=$((2 * $(nproc)))
 result=0
 ran=no
 for preset in ${TRELLIS_PRESETS:-$presets}; do
@@ -91,7 +93,7 @@ for preset in ${TRELLIS_PRESETS:-$presets}; do
   export TRELLIS_DRILLS="$PWD/build/$preset/drills.txt"
   : >"$TRELLIS_DRILLS"
   results="$PWD/build/$preset/tests.xml"
-  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j2 "${arguments[@]}" || result=1
+  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j "$jobs" "${arguments[@]}" || result=1
   fault_table "$TRELLIS_FAULT_TABLE"
   sort "$TRELLIS_DRILLS"
   if [ "$rules" = yes ]; then bash tests/discord/protocol_table.sh tests/discord/protocol_rules.tsv "$results" || result=1; fi
