@@ -187,6 +187,11 @@ std::vector<GuildPtr> Cache::guilds() const {
 
 bool Cache::whole(Stream stream) const { return impl_->state(stream).whole.load(std::memory_order_acquire); }
 
+bool Cache::awaits(Stream stream, std::uint64_t guild) const {
+  std::lock_guard lock(impl_->writing);
+  return impl_->state(stream).expected.contains(guild);
+}
+
 std::size_t Cache::guilds_awaited(Stream stream) const {
   std::lock_guard lock(impl_->writing);
   return impl_->state(stream).expected.size();

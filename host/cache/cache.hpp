@@ -51,6 +51,8 @@ class Cache {
   /// True when every guild that READY named for the stream has been seen (or was reported unavailable or left), a
   /// snapshot was caught up, or cold guilds were refilled.
   bool whole(Stream) const;
+  /// READY named this guild, and it has not been heard of yet.
+  bool awaits(Stream, std::uint64_t guild) const;
   /// How many guilds that READY named have not been heard of.
   std::size_t guilds_awaited(Stream) const;
   /// [the shard's thread] They are in an outage: unavailable, and the stream is whole without them.

@@ -42,7 +42,8 @@ Collector::Collector(Stream stream, Journal& journal, Cache& cache, const Gatewa
       who_(std::move(who)),
       ready_type_(event_type("READY")),
       resumed_type_(event_type("RESUMED")),
-      interaction_type_(event_type("INTERACTION_CREATE")) {
+      interaction_type_(event_type("INTERACTION_CREATE")),
+      guild_create_type_(event_type("GUILD_CREATE")) {
   const auto stored = journal_.session();
   // A session without an id cannot be resumed, nor one that the log has left behind.
   if (stored && !stored->session_id.empty() && stored->epoch == journal_.last().epoch()) {
@@ -132,6 +133,7 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
     }
   }
   if (record.flags & kRecordMalformed) raise(counters_.malformed);
+  if (type == guild_create_type_ && is_new_guild(record.guild)) record.flags |= kRecordJoined;
   const bool interaction = type == interaction_type_;
   // An interaction is answered within seconds or not at all: the log only remembers that it came.
   if (!interaction) record.data = envelope.data;
@@ -184,6 +186,13 @@ void Collector::hand_out_interactions() {
   if (interactions_.empty()) return;
   for (const Pending& one : std::exchange(interactions_, {}))
     hooks_.on_interaction(one.data, one.received_us, one.behind);
+}
+
+/// Neither named by READY nor known from before.
+bool Collector::is_new_guild(std::uint64_t guild) const {
+  if (guild == 0 || cache_.awaits(stream_, guild)) return false;
+  const GuildPtr known = cache_.guild(guild);
+  return !known || known->gone != Position{};
 }
 
 void Collector::note_skipped() {

@@ -83,6 +83,7 @@ class Collector {
 
  private:
   Taken dispatch(std::string_view payload, Envelope, std::int64_t now_us);
+  bool is_new_guild(std::uint64_t guild) const;
   void begin_session(std::string_view ready, std::int64_t now_us);
 
   Stream stream_;
@@ -96,7 +97,7 @@ class Collector {
   std::optional<Session> session_;
   std::uint32_t epoch_ = 0, last_seq_ = 0, filtered_in_a_row_ = 0;
   std::uint64_t identified_ = 0;
-  std::uint32_t ready_type_, resumed_type_, interaction_type_;
+  std::uint32_t ready_type_, resumed_type_, interaction_type_, guild_create_type_;
   std::string filter_written_;
   struct Pending {
     std::string data;

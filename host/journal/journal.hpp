@@ -36,6 +36,7 @@ constexpr bool stands_at_last(RecordKind kind) { return kind == RecordKind::Filt
 /// tl_event's flags that are stored.
 inline constexpr std::uint8_t kRecordBot = 1;
 inline constexpr std::uint8_t kRecordMalformed = 4;
+inline constexpr std::uint8_t kRecordJoined = 8;  // GUILD_CREATE: the bot was not in the guild before
 
 /// A record, to append or as read. Views of a read record live until the reader's next call; at least 64 bytes after
 /// their end can be read too (whatever they are), so a parser that needs padding needs no copy.

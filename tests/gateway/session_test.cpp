@@ -644,6 +644,43 @@ TEST(Session, GuildsThatDoNotComeAreNotAwaitedForEver) {
   EXPECT_FALSE(rig.cache->guild(10)->unavailable);
 }
 
+TEST(Session, AServerThatIsNewIsToldFromOneThatComesAgain) {
+  FakeGateway gateway;
+  const auto guild = [](int id) { return fmt::format(R"({{"id":"{}","name":"g","channels":[]}})", id); };
+  gateway.then([&](Link& link) {
+    link.hello();
+    link.read();
+    link.dispatch("READY", 1,
+                  R"({"session_id":"abc","guilds":[{"id":"10","unavailable":true},{"id":"11","unavailable":true}]})");
+    link.dispatch("GUILD_CREATE", 2, guild(10));  // the backfill
+    link.dispatch("GUILD_CREATE", 3, guild(12));  // the bot is added while that goes on
+    link.dispatch("GUILD_DELETE", 4, R"({"id":"10","unavailable":true})");
+    link.dispatch("GUILD_CREATE", 5, guild(10));  // the outage is over
+    link.dispatch("GUILD_DELETE", 6, R"({"id":"12"})");
+    link.dispatch("GUILD_CREATE", 7, guild(12));  // removed, and added again
+    link.dispatch("GUILD_CREATE", 8, R"({"id":"13","unavailable":true})");
+    link.dispatch("GUILD_CREATE", 9, R"({"id":null})");
+    link.dispatch("GUILD_CREATE", 10, guild(11));  // late
+    link.close(4009);
+  });
+  gateway.then([&](Link& link) {  // a new session tells of them all again
+    link.hello();
+    link.read();
+    link.dispatch("READY", 1, R"({"session_id":"def","guilds":[{"id":"10"},{"id":"12"}]})");
+    link.dispatch("GUILD_CREATE", 2, guild(12));
+    link.dispatch("GUILD_CREATE", 3, guild(10));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.want({"GUILD_DELETE"});
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return dispatches(*rig.journal, "GUILD_CREATE").size() == 9; })) << gateway.trouble();
+  std::vector<bool> joined;
+  for (const auto& kept : dispatches(*rig.journal, "GUILD_CREATE"))
+    joined.push_back((kept.record.flags & kRecordJoined) != 0);
+  EXPECT_EQ(joined, (std::vector<bool>{false, true, false, true, true, false, false, false, false}));
+}
+
 TEST(Session, StopsWhileItWaitsForItsPermit) {
   FakeGateway gateway;
   gateway.then([&](Link& link) {
@@ -674,8 +711,6 @@ TEST(Session, StopsWhileItIsNotConnected) {
       << rig.shard->stats().last_error;
   rig.stop();
 }
-
-// ---- heartbeats ----
 
 }  // namespace
 }  // namespace trellis::test

@@ -96,9 +96,11 @@ typedef struct {
 /* ---- what handlers are given */
 
 enum {
-  TL_EVENT_BOT = 1,      /* the author is a bot or a webhook */
-  TL_EVENT_REPLAY = 2,   /* this plugin was given it before; those effects were undone */
-  TL_EVENT_MALFORMED = 4 /* "d" is not what Discord documents: ids and times may be missing */
+  TL_EVENT_BOT = 1,       /* the author is a bot or a webhook */
+  TL_EVENT_REPLAY = 2,    /* this plugin was given it before; those effects were undone */
+  TL_EVENT_MALFORMED = 4, /* "d" is not what Discord documents: ids and times may be missing */
+  TL_EVENT_JOINED = 8     /* GUILD_CREATE: the bot was added; else the guild was there before: a new session, or an
+                             outage that is over */
 };
 typedef struct {                     /* an event out of the journal */
   uint32_t size, type;               /* type: see core->event_type("MESSAGE_CREATE") */

@@ -16,10 +16,10 @@ class Event {
   UserId user_id() const { return UserId(raw_->user); }            // who did it
   Time time() const { return Time{Duration{raw_->happened_us}}; }  // when, as far as Discord says; else received()
   Time received() const { return Time{Duration{raw_->received_us}}; }
-  bool from_bot() const { return (raw_->flags & TL_EVENT_BOT) != 0; }         // bots and webhooks
-  bool replayed() const { return (raw_->flags & TL_EVENT_REPLAY) != 0; }      // given before; those effects were undone
-  bool malformed() const { return (raw_->flags & TL_EVENT_MALFORMED) != 0; }  // ids and times may be missing
-  std::uint64_t position() const { return raw_->position; }                   // rises within a shard
+  bool from_bot() const { return flagged(TL_EVENT_BOT); }         // bots and webhooks
+  bool replayed() const { return flagged(TL_EVENT_REPLAY); }      // given before; those effects were undone
+  bool malformed() const { return flagged(TL_EVENT_MALFORMED); }  // ids and times may be missing
+  std::uint64_t position() const { return raw_->position; }       // rises within a shard
   std::uint32_t shard() const { return raw_->shard; }
   std::string_view event_name() const { return detail::view(turn_->core->event_name(raw_->type)); }
   std::string_view raw() const { return detail::view(raw_->raw); }  // the JSON of "d"
@@ -30,6 +30,7 @@ class Event {
 
  protected:
   std::uint64_t raw_id() const { return raw_->id; }
+  bool flagged(std::uint32_t flag) const { return (raw_->flags & flag) != 0; }
 
  private:
   const tl_event* raw_;
@@ -104,6 +105,9 @@ class MessageReactionRemove : public detail::ReactionEvent {
 class GuildCreate : public detail::GuildEvent {
  public:
   using GuildEvent::GuildEvent;
+  /// The bot was added to it. Else the host knew it before: a new session tells of all guilds again, and one that
+  /// comes back from an outage is told of once more.
+  bool is_new() const { return flagged(TL_EVENT_JOINED); }
   static constexpr const char* name = "GUILD_CREATE";
   List<Channel> channels() const {
     return detail::list_of<Channel>(json()["channels"],
