@@ -123,8 +123,9 @@ bool Cache::wants(std::uint32_t type) const {
 
 void Cache::keep_voice_states(bool keep) {
   std::lock_guard lock(impl_->writing);
-  impl_->keep_voice_states = keep;
+  const bool forget = std::exchange(impl_->keep_voice_states, keep) && !keep;
   impl_->set_actions();
+  if (forget) impl_->forget_people();
 }
 
 void Cache::keep_member_counts(bool keep) {
@@ -135,16 +136,16 @@ void Cache::keep_member_counts(bool keep) {
 
 void Cache::keep_members(bool keep) {
   std::lock_guard lock(impl_->writing);
-  impl_->keep_members = keep;
+  const bool forget = std::exchange(impl_->keep_members, keep) && !keep;
   impl_->set_actions();
-  impl_->forget_people();
+  if (forget) impl_->forget_people();
 }
 
 void Cache::keep_presences(bool keep) {
   std::lock_guard lock(impl_->writing);
-  impl_->keep_presences = keep;
+  const bool forget = std::exchange(impl_->keep_presences, keep) && !keep;
   impl_->set_actions();
-  impl_->forget_people();
+  if (forget) impl_->forget_people();
 }
 
 GuildPtr Cache::guild(std::uint64_t id) const { return impl_->find_guild(id).guild; }

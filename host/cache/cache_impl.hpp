@@ -147,7 +147,7 @@ struct Cache::Impl {
   void voice_state(const Record&);
   void set_self(CachedGuild&, const MemberFields&);
   void begin_people(CachedGuild&, const GuildFields&);
-  void forget_people();  // when nobody needs them any more
+  void forget_people();  // those that nobody needs any more
 
   // cache_refill.cpp
   Told* told(StreamState&, std::uint64_t guild);

@@ -24,14 +24,17 @@ void Cache::Impl::begin_people(CachedGuild& guild, const GuildFields& fields) {
   guild.members = keep_presences ? MemberTable::with(members, fields.presences) : members;
 }
 
+/// What goes on without being told of would be taken for the truth when somebody needs it again.
 void Cache::Impl::forget_people() {
-  if (keep_members || keep_presences) return;
   for (Stripe& stripe : stripes) {
     std::lock_guard lock(stripe.mutex);
     for (auto& [id, slot] : stripe.guilds) {
-      if (slot.guild->members->rows() == 0) continue;
       auto guild = version_of(slot.guild, id);
-      guild->members = MemberTable::none();
+      guild->members = MemberTable::only(slot.guild->members, keep_members, keep_presences);
+      if (!keep_voice_states) {
+        guild->voice_states = std::make_shared<const VoiceList>();
+        guild->voice_states_known = false;
+      }
       slot.guild = std::move(guild);
     }
   }

@@ -384,7 +384,7 @@ Position Cache::Impl::load(Stream stream, const fs::path& folder, std::string& w
       guild->voice_states = std::make_shared<const VoiceList>();
       guild->voice_states_known = false;
     }
-    if (!keep_members && !keep_presences) guild->members = MemberTable::none();
+    guild->members = MemberTable::only(guild->members, keep_members, keep_presences);
     if (guild->gone != Position{}) into.gone.push_back({guild->gone, guild->id});
     for (const auto& channel : *guild->channels) {
       if (channel->gone != Position{}) into.gone.push_back({channel->gone, guild->id});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <stdexcept>
 
 #include "cache/member_chunk.hpp"
@@ -204,6 +205,39 @@ MemberTable::Ptr MemberTable::without(const Ptr& table, std::uint64_t user) {
   std::vector<ChunkPtr> now;
   Chunk::without(chunks[c], user, now);
   return table->replaced(b, c, now);
+}
+
+MemberTable::Ptr MemberTable::only(const Ptr& table, bool members, bool presences) {
+  if (members && presences) return table;
+  std::vector<MemberFields> kept;
+  std::deque<std::string> avatars;
+  for (const auto& block : table->blocks_) {
+    for (const auto& chunk : block->chunks) {
+      for (const MemberRow& row : chunk->rows) {
+        MemberFields fields;
+        fields.user = row.user;
+        if (members && (row.flags & kRowMember)) {
+          const MemberView view = chunk->view(row);
+          fields.is_member = true;
+          fields.joined_us = view.joined_us;
+          fields.premium_since_us = view.premium_since_us;
+          fields.timed_out_until_us = view.timed_out_until_us;
+          fields.username = view.username;
+          fields.global_name = view.global_name;
+          fields.nick = view.nick;
+          fields.avatar = avatars.emplace_back(view.avatar);
+          fields.roles = view.roles;
+          fields.bot = view.bot;
+          fields.pending = view.pending;
+          fields.deaf = view.deaf;
+          fields.mute = view.mute;
+        }
+        if (presences && chunk->presence(row) != CachedPresence{}) fields.presence = chunk->presence(row);
+        if (fields.is_member || fields.presence) kept.push_back(fields);
+      }
+    }
+  }
+  return with(none(), kept);
 }
 
 // A snapshot's part: the number of chunks; of each the numbers of rows, roles and bytes of text, then those.

@@ -50,6 +50,8 @@ class MemberTable {
   /// Changes by user id, each user once. `table` itself when nothing changed.
   static Ptr with(const Ptr& table, std::span<const MemberFields>);
   static Ptr without(const Ptr& table, std::uint64_t user);
+  /// What is left when members, or presences, are not kept any more.
+  static Ptr only(const Ptr& table, bool members, bool presences);
 
   // ---- snapshots ----
   void append_to(std::string& out) const;

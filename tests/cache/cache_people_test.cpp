@@ -77,6 +77,34 @@ TEST_F(CacheTest, ForgottenWhenNobodyNeedsThemAnyMore) {
   EXPECT_TRUE(cache_.member(*cache_.guild(100), 0));
 }
 
+TEST_F(CacheTest, WhatWasNotFollowedIsNotTakenForTheTruthLater) {
+  cache_.keep_members(true);
+  cache_.keep_presences(true);
+  ready("100");
+  apply("GUILD_CREATE", kPeople);
+  cache_.keep_presences(false);
+  cache_.keep_presences(true);
+  EXPECT_TRUE(cache_.member(*cache_.guild(100), 8));
+  EXPECT_EQ(cache_.guild(100)->members->presence(8), CachedPresence{});
+  apply("GUILD_CREATE", kPeople);
+  cache_.keep_members(false);
+  cache_.keep_members(true);
+  EXPECT_FALSE(cache_.member(*cache_.guild(100), 8));
+  EXPECT_EQ(cache_.guild(100)->members->presence(8), (CachedPresence{TL_DND, TL_DND, 0, TL_IDLE}));
+}
+
+TEST_F(CacheTest, VoiceStatesOfATimeWhenNobodyNeededThemAreNotKnown) {
+  cache_.keep_voice_states(true);
+  ready("100");
+  apply("GUILD_CREATE", R"({"id":"100","voice_states":[{"user_id":"8","channel_id":"101"}]})");
+  EXPECT_TRUE(cache_.guild(100)->voice_states_known);
+  EXPECT_EQ(cache_.guild(100)->voice_states->size(), 1u);
+  cache_.keep_voice_states(false);
+  cache_.keep_voice_states(true);
+  EXPECT_FALSE(cache_.guild(100)->voice_states_known);
+  EXPECT_TRUE(cache_.guild(100)->voice_states->empty());
+}
+
 TEST_F(CacheTest, PresencesOnlyWhenKept) {
   cache_.keep_presences(true);
   EXPECT_TRUE(cache_.wants(event_type("PRESENCE_UPDATE")));
