@@ -86,6 +86,7 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
 
   void begin() {
     filling = true;
+    listed = false;
     streams.clear();
     streams.swap(ready);
     log_warn("cache",
@@ -113,6 +114,7 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
               if (id != 0 && (id >> 22) % stream.count == stream.id) waiting.push_back({stream, id, 0, {}});
           }
           if (guilds->size() >= kPage && last > after) return list(last, 0);
+          listed = true;
           next();
         });
   }
@@ -141,7 +143,7 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
         self->next();
       });
     }
-    if (waiting.empty() && under_way == 0) over();
+    if (listed && waiting.empty() && under_way == 0) over();
   }
 
   using GuildPtr = std::shared_ptr<Guild>;
@@ -216,7 +218,7 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
     if (some)
       log_info("cache", "the servers of the session are known again", {{"guilds", filled}, {"given_up", given_up}});
     filled = given_up = 0;
-    filling = false;
+    filling = listed = false;
     if (!ready.empty()) begin();
   }
 
@@ -257,6 +259,7 @@ struct ColdGuilds::Impl : std::enable_shared_from_this<ColdGuilds::Impl> {
   std::set<Stream> undecided, ready, streams;  // streams: those that are being filled
   Clock::time_point first_ready;
   bool filling = false, paced = false;
+  bool listed = false;  // all guilds of the streams are in `waiting`, or were
   std::deque<Guild> waiting;
   std::size_t under_way = 0, filled = 0, given_up = 0;
   std::set<std::shared_ptr<boost::asio::steady_timer>> waits;

@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <set>
 
@@ -77,7 +78,8 @@ class ColdGuildsTest : public testing::Test {
           if (request.target.ends_with("?with_counts=true")) most_ = std::max(most_, ++under_way_);
           if (request.target.ends_with("/members/9")) --under_way_;
           if (on_ask_) on_ask_(request.target);
-          boost::asio::post(io_, [this, target = request.target, done = std::move(done)] { done(answer_to(target)); });
+          auto answer = [this, target = request.target, done = std::move(done)] { done(answer_to(target)); };
+          if (!hold_ || !hold_(request.target, answer)) boost::asio::post(io_, std::move(answer));
         },
         [this](Stream stream) { return going_.contains(stream); }, options_);
   }
@@ -108,6 +110,7 @@ class ColdGuildsTest : public testing::Test {
   std::map<std::string, Fault> faults_;
   std::map<std::string, int> asked_;
   std::function<void(const std::string&)> on_ask_;
+  std::function<bool(const std::string&, std::function<void()> answer)> hold_;  // true: it answers itself, later
   std::size_t under_way_ = 0, most_ = 0;
   std::uint32_t seq_ = 0;
   std::optional<ColdGuilds> cold_;
@@ -142,6 +145,33 @@ TEST_F(ColdGuildsTest, WaitsForTheSessionToGoOn) {
   run_until([&] { return cache_.whole({1, 2}); });
   EXPECT_FALSE(cache_.guild(guild_of(0, 2, 1))) << "its session is new, and Discord lists its guilds itself";
   EXPECT_TRUE(cache_.guild(guild_of(1, 2, 1)));
+}
+
+TEST_F(ColdGuildsTest, AStreamThatComesLaterIsAskedForToo) {
+  const std::uint64_t first = guild_of(0, 2, 1), second = guild_of(1, 2, 1);
+  guilds_ = {first, second};
+  going_ = {{0, 2}};
+  options_.wait_for_all = milliseconds(0);
+  options_.every = milliseconds(50);  // the pause after the first stream's guild ends while the second one is listed
+  // The second stream goes on as soon as the first one's guild is asked for, which cannot be had.
+  RestAnswer gone;
+  gone.http = 404;
+  gone.status = TL_NOT_FOUND;
+  faults_[fmt::format("/guilds/{}?with_counts=true", first)] = {gone, 1};
+  on_ask_ = [&](const std::string& target) {
+    if (target.starts_with("/guilds/")) going_.insert({1, 2});
+  };
+  boost::asio::steady_timer slow(io_, milliseconds(200));
+  int lists = 0;
+  hold_ = [&](const std::string& target, std::function<void()> answer) {
+    if (!target.starts_with("/users/@me/guilds") || ++lists != 2) return false;
+    slow.async_wait([answer = std::move(answer)](boost::system::error_code) { answer(); });
+    return true;
+  };
+  start({{0, 2}, {1, 2}});
+  run_until([&] { return cache_.whole({0, 2}) && cache_.whole({1, 2}); });
+  EXPECT_EQ(lists, 2);
+  EXPECT_TRUE(cache_.guild(second)) << "it was asked for";
 }
 
 TEST_F(ColdGuildsTest, TriesAgain) {
