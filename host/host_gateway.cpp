@@ -154,6 +154,18 @@ void Host::Impl::open_identify_permits(std::uint32_t shards) {
   identify_permits = std::make_shared<IdentifyPermits>(io.get_executor(), options, ask, limits_of(*gateway));
 }
 
+/// A session that ends when no other may begin would leave its servers without the bot.
+std::string Host::Impl::why_not_anew(std::size_t shards) const {
+  const IdentifyPermits::Stats left = identify_permits->stats();
+  const std::uint32_t reserve =
+      std::min(config.discord.identify_reserve.value_or(static_cast<std::uint32_t>(shards) + 10), left.total / 2);
+  if (left.total == 0 || left.remaining >= reserve + shards) return {};
+  return fmt::format(
+      "{} IDENTIFYs are left of the day's {}, of which {} are kept (discord.identify_reserve), and {} are needed; "
+      "there are new ones in {} min",
+      left.remaining, left.total, reserve, shards, (left.resets_in_s + 59) / 60);
+}
+
 /// One stream, of that many of this host: its journal, what the cache knew of it, the plugins' places in it, and its
 /// shard, which does not run yet.
 void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag) {
@@ -185,7 +197,7 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   ShardOptions shard;
   shard.stream = stream;
   shard.token = config.discord.token;
-  shard.begin_anew = begin_anew || command_line.reidentify || turn.number != Lane::StreamTurn::kLast;
+  shard.begin_anew = begin_anew || begin_all_anew || turn.number != Lane::StreamTurn::kLast;
   shard.presence = config.discord.presence.json();
   shard.gateway_url = gateway->url;
   shard.ca_file = config.discord.ca_file.string();
@@ -235,11 +247,16 @@ bool Host::Impl::connect_gateway() {
              fmt::format("discord.shards asks for {} shards; of a bot in more than 150000 servers Discord takes only "
                          "multiples of the number it has assigned to it (close code 4010). It recommends {}.",
                          shards.count, gateway->shards));
-  if (command_line.reidentify) log_warn("host", fmt::format("--reidentify: a new session; {}", kCostOfASession));
   const std::uint64_t budget = config.journal.budget ? config.journal.budget : default_budget(state->path());
   const std::uint64_t max_lag = config.journal.max_lag ? config.journal.max_lag : budget / 2;
   std::filesystem::create_directories(state->cache());
   open_identify_permits(shards.size());
+  if (command_line.reidentify) {
+    const std::string why_not = why_not_anew(shards.size());
+    begin_all_anew = why_not.empty();
+    log_warn("host", why_not.empty() ? fmt::format("--reidentify: a new session; {}", kCostOfASession)
+                                     : fmt::format("--reidentify is not done: {}", why_not));
+  }
   open_old_streams(shards);
   for (std::uint32_t id = shards.first; id <= shards.last; ++id)
     open_line({id, shards.count}, shards.size(), budget / shards.size(), max_lag / shards.size());
@@ -261,6 +278,8 @@ std::string Host::Impl::begin_anew() {
     for (const Line& line : lines) shards.push_back(line.shard.get());
   }
   if (shards.empty()) throw std::runtime_error("the host is not connected yet");
+  if (const std::string why_not = why_not_anew(shards.size()); !why_not.empty())
+    throw std::runtime_error("no new sessions: " + why_not);
   log_warn("host", fmt::format("a new session was asked for; {}", kCostOfASession));
   for (std::size_t i = 0; i < shards.size(); ++i) {
     boost::asio::post(io, [shard = shards[i]] { shard->begin_anew(); });

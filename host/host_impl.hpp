@@ -61,6 +61,7 @@ struct Host::Impl {
   bool connect_gateway();  // false: stopped meanwhile
   bool ask_for_gateway();  // the same
   void open_identify_permits(std::uint32_t shards);
+  std::string why_not_anew(std::size_t shards) const;  // empty: they may all begin new sessions
   void open_line(Stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag);
   bool go_on_from_store(Journal&);
   void say_which_intents_are_missing() const;
@@ -165,6 +166,7 @@ struct Host::Impl {
   bool other_streams = false;  // all lines are open, and plugins may still have places in others; the same
   std::optional<GatewayInfo> gateway;
   std::shared_ptr<IdentifyPermits> identify_permits;
+  bool begin_all_anew = false;
   std::atomic<std::uint32_t> epoch_floor = 0;
   std::atomic<std::uint64_t> owners = 0;
 

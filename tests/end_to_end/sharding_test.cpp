@@ -84,6 +84,11 @@ TEST_F(ShardingTest, TheLastIdentifiesOfTheDayAreKept) {
   wait_until_ready(1);
   sim.fault("invalid_session", {{"resumable", false}});
   wait_until("a second session", [&] { return shard().at("identifies") == 2 && shard().at("state") == "ready"; });
+  const Finished refused = ctl({"gateway", "reidentify"});
+  EXPECT_NE(refused.code, 0);
+  EXPECT_NE(refused.err.find("2 IDENTIFYs are left of the day's 4, of which 2 are kept"), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(shard().at("state"), "ready") << "the session goes on";
   sim.fault("invalid_session", {{"resumable", false}});
   wait_until(
       "it is said that there are none left",
