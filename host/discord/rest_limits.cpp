@@ -305,7 +305,9 @@ void RestLimits::refused(Request& request, const RateHeaders& headers, Time now)
   if (!headers.from_api) {  // the address is banned: nothing gets through, interactions neither
     everything_until_ = std::max(everything_until_, now + pause);
   } else if (headers.global) {
+    // Requests of interactions are not counted there. If one of them is refused nevertheless, its line waits, too.
     all_routes_until_ = std::max(all_routes_until_, now + pause);
+    if (queue.route.interaction) queue.parked_until = std::max(queue.parked_until, now + pause);
   } else if (headers.shared || headers.bucket.empty() || headers.remaining.value_or(0) > 0) {
     queue.parked_until = std::max(queue.parked_until, now + pause);
   } else {

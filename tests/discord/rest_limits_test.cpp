@@ -325,6 +325,19 @@ TEST_F(RestLimitsTest, Global429StopsAllRoutesButInteractions) {
   EXPECT_EQ(all_that_may_go(), (std::vector<Id>{id, elsewhere}));
 }
 
+TEST_F(RestLimitsTest, Global429OfAnInteractionMakesItsLineWait) {
+  const Id id = add("POST", "/webhooks/app/token");
+  ASSERT_EQ(next(), id);
+  RateHeaders headers = plain(429);
+  headers.retry_after = 4s;
+  headers.global = true;
+  refuse(id, headers);
+  const Id callback = add("POST", "/interactions/5/token/callback");
+  EXPECT_EQ(all_that_may_go(), (std::vector<Id>{callback}));
+  now += 4100ms;
+  EXPECT_EQ(all_that_may_go(), (std::vector<Id>{id}));
+}
+
 TEST_F(RestLimitsTest, PageOfABanStopsEverything) {
   const Id id = get(1);
   ASSERT_EQ(next(), id);
