@@ -49,7 +49,7 @@ std::vector<Claim> claims_of(const Ledger& ledger) {
     if (entry.kind == TL_COMMAND && entry.command_type > TL_COMMAND_SLASH) {
       claims.push_back(
           {fmt::format("the {} command \"{}\"", entry.command_type == TL_COMMAND_USER ? "user" : "message", entry.name),
-           entry.name});
+           entry.name, entry.command_type});
       continue;
     }
     if (entry.kind == TL_COMMAND) {

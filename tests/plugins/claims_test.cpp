@@ -59,6 +59,15 @@ TEST(Claims, OnlySoManyCommandsOfAllPluginsTogether) {
   EXPECT_EQ(found[0],
             "with the 1 slash commands of plugin c there are 101 of all plugins together, and Discord takes 100");
   EXPECT_TRUE(too_many_commands("d", {}, {{"a", a}, {"b", b}}).empty()) << "who has none adds none";
+
+  Ledger menus = ledger(TL_COMMAND, std::vector<std::string>(sixty.begin(), sixty.begin() + 15));
+  for (auto& entry : menus.entries) entry.command_type = TL_COMMAND_USER;
+  Ledger menu = ledger(TL_COMMAND, {"Greet"});
+  menu.entries[0].command_type = TL_COMMAND_USER;
+  const auto one_more = too_many_commands("m", claims_of(menu), {{"a", a}, {"n", claims_of(menus)}});
+  ASSERT_EQ(one_more.size(), 1u);
+  EXPECT_NE(one_more[0].find("there are 16 of all plugins together, and Discord takes 15"), std::string::npos)
+      << one_more[0];
 }
 
 TEST(Claims, RoutesAreTheSameWhateverTheirPartsAreCalled) {
