@@ -177,7 +177,10 @@ void Host::Impl::start() {
   measure_lanes();
   measure_cache();
   measure_gateway();
-  manager->on_unload([this](const std::string& plugin) { scheduler->plugin_stopped(plugin); });
+  manager->on_unload([this](const std::string& plugin) {
+    scheduler->plugin_stopped(plugin);
+    interactions->plugin_stopped(plugin);
+  });
   if (crash_page && crash_page->last())
     manager->crashed(crash_page->last()->plugin, crash_page->last()->build, crash_page->last()->what());
   enabled = std::make_unique<EnabledPlugins>(*store, *host_namespace, *manager);

@@ -201,6 +201,11 @@ void Interactions::plugin_started(Lane& lane) {
   impl_->declared[lane.plugin()] = std::move(entries);
 }
 
+void Interactions::plugin_stopped(const std::string& plugin) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->declared.erase(plugin);
+}
+
 void Interactions::set_owners(Owners owners) {
   std::lock_guard lock(impl_->mutex);
   impl_->owners = std::move(owners);

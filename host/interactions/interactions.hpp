@@ -39,6 +39,8 @@ class Interactions {
   // ---- [any thread] ----
   /// An instance runs: what it declared replaces what the one before did.
   void plugin_started(Lane&);
+  /// It is unloaded: what it declared is nobody's, or another plugin's.
+  void plugin_stopped(const std::string& plugin);
   void set_owners(Owners);
 
   struct Status {
