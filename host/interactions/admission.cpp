@@ -111,6 +111,11 @@ std::string refusal(const std::string& plugin, const EntrySpec& entry, const Int
                     UsageLimits& limits, UsageLimits::Clock::time_point now) {
   if ((entry.flags & TL_ENTRY_GUILDS_ONLY || entry.permissions != 0) && one.guild == 0)
     return "This works in a server only.";
+  // Discord knows contexts of whole commands only: subcommands may say more.
+  if (entry.contexts != 0 && one.guild == 0 && entry.contexts == TL_CONTEXT_GUILD)
+    return "This works in a server only.";
+  if (entry.contexts != 0 && one.guild != 0 && !(entry.contexts & TL_CONTEXT_GUILD))
+    return "This works in direct messages only.";
   if (entry.flags & TL_ENTRY_OWNERS_ONLY) {
     if (!owners) return "Who owns this bot is not known yet. Please try again in a moment.";
     if (!owners->contains(one.user)) return "This is for the owners of this bot.";

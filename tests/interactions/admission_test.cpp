@@ -50,6 +50,17 @@ TEST_F(Admission, PermissionsAreThoseOfWhoAsks) {
   EXPECT_NE(ask(), "") << "there are no permissions outside of servers";
 }
 
+TEST_F(Admission, ContextsOfASubcommandAreItsOwn) {
+  entry_.contexts = TL_CONTEXT_GUILD;
+  EXPECT_EQ(ask(), "");
+  entry_.contexts = TL_CONTEXT_BOT_DM;
+  EXPECT_EQ(ask(), "This works in direct messages only.");
+  one_.guild = 0;
+  EXPECT_EQ(ask(), "");
+  entry_.contexts = TL_CONTEXT_GUILD;
+  EXPECT_EQ(ask(), "This works in a server only.");
+}
+
 TEST_F(Admission, OwnersAreTheBotsAndNotTheServers) {
   entry_.flags = TL_ENTRY_OWNERS_ONLY;
   one_.permissions = 1 << 3;
