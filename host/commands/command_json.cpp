@@ -161,7 +161,6 @@ json::object tree_json(const std::string& name, const Tree& tree, int type) {
 
 /// 1 and 1.0 are the same to Discord.
 json::value plain_number(const json::value& value) {
-  if (value.is_uint64()) return value.to_number<std::int64_t>();
   constexpr double kExact = 9007199254740992;  // 2^53
   if (!value.is_double() || std::abs(value.get_double()) > kExact) return value;
   const double number = value.get_double();
