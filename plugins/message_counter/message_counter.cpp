@@ -233,6 +233,7 @@ class MessageCounter final : public Plugin {
   // ---- commands ----
 
   Message show_messages(Command& command, std::optional<ChannelId> channel, std::optional<int> days) {
+    if (channel && threads_count_for_parent_) channel = parent_of(command, *channel);
     MessagesOf report;
     report.days = days.value_or(7);
     report.last = day_of(command.now());
