@@ -1,5 +1,6 @@
 // From a handler's signature to a function the host can call. Not for authors.
 #pragma once
+#include <trellis/detail/limits.hpp>
 #include <trellis/work.hpp>
 #include <tuple>
 
@@ -111,7 +112,7 @@ T take_parameter(JsonView args, std::size_t index, const std::string& name) {
     if (!json) throw Refused("\"" + name + "\" is required.");
   T value{};
   if (from_json(json, value)) return value;
-  throw Refused("\"" + name + "\" must be " + std::string(type_name<T>()) + ", not " + json.dump().substr(0, 100) +
+  throw Refused("\"" + name + "\" must be " + std::string(type_name<T>()) + ", not " + shortened(json.dump(), 100) +
                 ".");
 }
 

@@ -82,8 +82,12 @@ inline Operation<Fetched<MessageView>> webhook_message(const Webhook& webhook, M
 }
 inline Effect<Fetched<MessageView>> edit_webhook_message(const Webhook& webhook, MessageId message,
                                                          const Message& changed, ChannelId thread = {}) {
-  return Effect<Fetched<MessageView>>(
-      detail::rest("PATCH", detail::webhook_message(webhook, message, thread), changed));
+  const Json body = changed.json();
+  detail::Target target(detail::webhook_message(webhook, message, thread));
+  if (body["components"]) target.with("with_components", std::string_view("true"));
+  detail::OperationText text = detail::rest("PATCH", target, body);
+  text.files = changed.files();
+  return Effect<Fetched<MessageView>>(std::move(text));
 }
 inline Effect<void> delete_webhook_message(const Webhook& webhook, MessageId message, ChannelId thread = {}) {
   return Effect<void>(detail::rest("DELETE", detail::webhook_message(webhook, message, thread)));
