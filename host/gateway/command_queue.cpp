@@ -15,7 +15,6 @@ namespace {
 namespace json = boost::json;
 using Kind = GatewayCommand::Kind;
 
-constexpr std::size_t kPayloadMax = 4096;
 constexpr std::size_t kPresencesMax = 5;
 // Discord counts when they arrive, and passes over in silence what is one too many: a little for the way.
 constexpr std::chrono::milliseconds kPresenceWindow{20'500};
@@ -40,7 +39,7 @@ std::string seconds_until(CommandQueue::Time then, CommandQueue::Time now) {
 
 CommandQueue::CommandQueue(Limits limits) : limits_(limits), nonce_base_(random_text()) {}
 
-void CommandQueue::add(Id id, GatewayCommand command, Time deadline, Time now, GatewayDone done) {
+bool CommandQueue::add(Id id, GatewayCommand command, Time deadline, Time now, GatewayDone done) {
   Entry entry{.id = id, .deadline = deadline, .not_before = now, .done = std::move(done)};
   if (command.kind == Kind::Members) {
     entry.nonce = fmt::format("{}-{}", nonce_base_, ++nonces_);
@@ -49,19 +48,23 @@ void CommandQueue::add(Id id, GatewayCommand command, Time deadline, Time now, G
   entry.payload = json::serialize(json::object{{"op", opcode_of(command.kind)}, {"d", command.data}});
   entry.command = std::move(command);
   entry.command.data.clear();
-  if (entry.payload.size() > kPayloadMax)
-    return entry.done({TL_TOO_LARGE, fmt::format("what is sent over the gateway has at most {} bytes, and this {}",
-                                                 kPayloadMax, entry.payload.size())});
+  const auto refuse = [&](tl_status status, std::string why) {
+    entry.done({status, std::move(why)});
+    return false;
+  };
+  if (entry.payload.size() > kGatewayPayloadMax)
+    return refuse(TL_TOO_LARGE, fmt::format("what is sent over the gateway has at most {} bytes, and this {}",
+                                            kGatewayPayloadMax, entry.payload.size()));
   if (waiting() >= limits_.waiting)
-    return entry.done({TL_UNAVAILABLE, fmt::format("{} commands wait for this shard of the gateway already; it takes "
-                                                   "two a second",
-                                                   waiting())});
+    return refuse(
+        TL_UNAVAILABLE,
+        fmt::format("{} commands wait for this shard of the gateway already; it takes two a second", waiting()));
   if (entry.command.whole_list) {
     const auto again = list_again_.find(entry.command.guild);
     if (again != list_again_.end() && again->second > deadline)
-      return entry.done({TL_RATE_LIMITED, fmt::format("Discord gives all members of a server once in 30 s; ask again "
-                                                      "in {} s",
-                                                      seconds_until(again->second, now))});
+      return refuse(TL_RATE_LIMITED,
+                    fmt::format("Discord gives all members of a server once in 30 s; ask again in {} s",
+                                seconds_until(again->second, now)));
   }
   if (entry.command.kind == Kind::Presence) {  // only the latest matters
     std::vector<Entry> superseded;
@@ -76,6 +79,7 @@ void CommandQueue::add(Id id, GatewayCommand command, Time deadline, Time now, G
     for (Entry& other : superseded) other.done({});
   }
   (goes_first(entry.command.kind) ? first_ : then_).push_back(std::move(entry));
+  return true;
 }
 
 void CommandQueue::cancel(Id id) {

@@ -32,7 +32,8 @@ class CommandQueue {
   CommandQueue() : CommandQueue(Limits()) {}
 
   /// Ends at the deadline, if not before. Every `done` is called exactly once, from within one of these functions.
-  void add(Id, GatewayCommand, Time deadline, Time now, GatewayDone done);
+  /// False: it was refused.
+  bool add(Id, GatewayCommand, Time deadline, Time now, GatewayDone done);
   void cancel(Id);
   /// Sends what may go; without a budget: there is no session to send in. The time to call it again, if there is one.
   std::optional<Time> run(Time now, SendBudget* budget, const Send& send);

@@ -15,6 +15,7 @@ using Kind = GatewayCommand::Kind;
 
 constexpr std::size_t kUserIdsMax = 100;
 constexpr std::int64_t kPrefixMembersMax = 100;
+constexpr std::size_t kPresenceMax = 2048;  // an IDENTIFY has to have room for it
 
 std::uint64_t id_of(const json::value* value) {
   std::uint64_t id = 0;
@@ -56,6 +57,9 @@ std::string presence_trouble(const json::object& data) {
   const json::value* status = data.if_contains("status");
   const json::value* activities = data.if_contains("activities");
   if (!activities || !activities->is_array()) return "a presence has a list of activities, which may be empty";
+  if (const std::size_t size = json::serialize(data).size(); size > kPresenceMax)
+    return fmt::format("a presence has at most {} bytes as JSON, and this one {}; shorten its activities", kPresenceMax,
+                       size);
   for (const std::string_view known : {"online", "idle", "dnd", "invisible", "offline"})
     if (status && status->is_string() && status->get_string() == known) return {};
   return "the status of a presence is online, idle, dnd, invisible or offline";

@@ -11,6 +11,9 @@
 
 namespace trellis::host {
 
+/// Of everything that is sent. Discord closes connections that send more (Gateway: Sending Events).
+inline constexpr std::size_t kGatewayPayloadMax = 4096;
+
 struct GatewayCommand {
   enum class Kind { VoiceState, Presence, Members, SoundboardSounds, ChannelInfo };
   Kind kind = Kind::Presence;

@@ -397,15 +397,15 @@ void Shard::begin_anew() {
 
 std::uint64_t Shard::command(GatewayCommand command, steady_clock::time_point deadline, GatewayDone done) {
   const std::uint64_t id = ++impl_->last_command;
-  asio::post(impl_->executor,
-             [self = impl_, id, command = std::move(command), deadline, done = std::move(done)]() mutable {
-               if (!self->running || self->stopping)
-                 return done({TL_UNAVAILABLE, "the host is not connected to the gateway"});
-               if (command.kind == GatewayCommand::Kind::Presence)  // what the next session begins with, too
-                 self->options.presence = boost::json::serialize(command.data);
-               self->commands.add(id, std::move(command), deadline, steady_clock::now(), std::move(done));
-               self->run_commands();
-             });
+  asio::post(
+      impl_->executor, [self = impl_, id, command = std::move(command), deadline, done = std::move(done)]() mutable {
+        if (!self->running || self->stopping) return done({TL_UNAVAILABLE, "the host is not connected to the gateway"});
+        std::string presence;  // what the next session begins with, too
+        if (command.kind == GatewayCommand::Kind::Presence) presence = boost::json::serialize(command.data);
+        const bool added = self->commands.add(id, std::move(command), deadline, steady_clock::now(), std::move(done));
+        if (added && !presence.empty()) self->options.presence = std::move(presence);
+        self->run_commands();
+      });
   return id;
 }
 

@@ -175,7 +175,15 @@ void Shard::Impl::identify() {
   boost::json::error_code error;
   if (auto presence = boost::json::parse(options.presence, error); !error && presence.is_object())
     data["presence"] = std::move(presence);
-  send_text(boost::json::serialize(boost::json::object{{"op", 2}, {"d", data}}), false);
+  std::string payload = boost::json::serialize(boost::json::object{{"op", 2}, {"d", data}});
+  if (payload.size() > kGatewayPayloadMax && data.erase("presence") > 0) {
+    log_warn(who,
+             "the session begins without the presence, which is too long; shorten discord.presence.activity, or what "
+             "plugins set",
+             {{"bytes", options.presence.size()}});
+    payload = boost::json::serialize(boost::json::object{{"op", 2}, {"d", data}});
+  }
+  send_text(payload, false);
   arm_deadline(options.times.ready, "READY");
 }
 

@@ -278,6 +278,9 @@ TEST(GatewayCommand, WhatDiscordWouldNotTakeIsRefusedInWords) {
     EXPECT_FALSE(read_gateway_command(verb, body, why)) << verb << body;
     EXPECT_FALSE(why.empty()) << verb << body;
   }
+  const std::string many = R"({"status":"idle","activities":[{"name":")" + std::string(2'050, 'x') + R"("}]})";
+  EXPECT_FALSE(read_gateway_command("set_presence", many, why)) << "an IDENTIFY must have room for it";
+  EXPECT_NE(why.find("2048"), std::string::npos) << why;
   const auto list = read_gateway_command("request_members", R"({"guild_id":"5","query":"","limit":0})", why);
   ASSERT_TRUE(list);
   EXPECT_TRUE(list->whole_list);

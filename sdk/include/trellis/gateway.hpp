@@ -102,7 +102,8 @@ inline Operation<Fetched<MemberList>> request_members(GuildId guild, std::span<c
 }
 
 /// How the bot is shown in all servers of this host, from now on; a restart of the host begins with the setting
-/// discord.presence again. Of several that wait the last one counts; Discord takes 5 in 20 s.
+/// discord.presence again. Of several that wait the last one counts; Discord takes 5 in 20 s. At most 2 KiB
+/// as JSON, else it ends with TL_INVALID.
 inline Operation<void> set_presence(OnlineStatus status, const std::vector<Activity>& activities = {}) {
   Json list = Json::array();
   for (const Activity& activity : activities) {

@@ -1,0 +1,76 @@
+// What is asked of the gateway, over the connections and sessions of a shard.
+#include "rig.hpp"
+
+namespace trellis::test {
+namespace {
+
+namespace json = boost::json;
+
+GatewayCommand presence(const char* status, std::size_t size = 1) {
+  GatewayCommand command;
+  const json::object activity{{"name", std::string(size, 'x')}, {"type", 0}};
+  command.data = {{"status", status}, {"activities", json::array{activity}}};
+  return command;
+}
+
+struct Asked {
+  std::atomic<int> answers{0};
+  Seen<GatewayAnswer> answer;
+};
+
+std::shared_ptr<Asked> ask(Rig& rig, GatewayCommand command, std::function<void()> then = {}) {
+  auto asked = std::make_shared<Asked>();
+  rig.shard->command(std::move(command), std::chrono::steady_clock::now() + std::chrono::seconds(60),
+                     [asked, then = std::move(then)](GatewayAnswer got) {
+                       if (then) then();
+                       asked->answer = std::move(got);
+                       ++asked->answers;
+                     });
+  return asked;
+}
+
+TEST(ShardCommands, APresenceThatIsRefusedIsNotOfTheNextSession) {
+  std::atomic<bool> refused = false;
+  Seen<json::object> second;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    EXPECT_EQ(link.read().at("op"), 3);
+    wait_until([&] { return refused.load(); });
+    link.send(R"({"t":null,"s":null,"op":9,"d":false})");
+    link.read_close();
+  });
+  gateway.then([&](Link& link) {
+    second = link.start("def");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  const auto taken = ask(rig, presence("idle"));
+  ASSERT_TRUE(wait_until([&] { return taken->answers == 1; })) << gateway.trouble();
+  const auto large = ask(rig, presence("dnd", 5'000));
+  ASSERT_TRUE(wait_until([&] { return large->answers == 1; }));
+  EXPECT_EQ(large->answer().status, TL_TOO_LARGE);
+  refused = true;
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+  EXPECT_LE(json::serialize(second()).size(), 4'000u);
+  EXPECT_EQ(second().at("presence").at("status"), "idle");
+}
+
+TEST(ShardCommands, AnIdentifyIsNeverTooLarge) {
+  Seen<json::object> identify;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    identify = link.start("abc");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.presence = json::serialize(presence("idle", 4'050).data);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 1; })) << gateway.trouble();
+  EXPECT_EQ(identify().at("token"), "the-token");
+  EXPECT_FALSE(identify().contains("presence"));
+}
+
+}  // namespace
+}  // namespace trellis::test
