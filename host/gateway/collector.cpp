@@ -110,14 +110,19 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
   if (ready) begin_session(envelope.data, now_us);
   last_seq_ = static_cast<std::uint32_t>(envelope.seq);
   counters_.seq.store(last_seq_, std::memory_order_relaxed);
+  collect(payload, envelope, type, now_us);
+  // Whoever gets the answer may look into the cache at once.
   if (std::find(answer_types_.begin(), answer_types_.end(), type) != answer_types_.end())
     take_answer_(envelope.type, envelope.data);
-  const Kind kind = ready ? Kind::Ready : type == resumed_type_ ? Kind::Resumed : Kind::Dispatch;
+  return {ready ? Kind::Ready : type == resumed_type_ ? Kind::Resumed : Kind::Dispatch};
+}
 
-  if (!ready && !filter_.wanted[type].load(std::memory_order_relaxed)) {
+/// If it is wanted and not a repeat. The envelope is corrected where its scan was wrong.
+void Collector::collect(std::string_view payload, Envelope& envelope, std::uint32_t type, std::int64_t now_us) {
+  if (type != ready_type_ && !filter_.wanted[type].load(std::memory_order_relaxed)) {
     raise(counters_.filtered);
     if (++filtered_in_a_row_ >= kFilteredPerSkip) note_skipped();
-    return {kind};
+    return;
   }
 
   Record record{.position = Position::of(epoch_, last_seq_), .type = type, .received_us = now_us};
@@ -139,16 +144,15 @@ Collector::Taken Collector::dispatch(std::string_view payload, Envelope envelope
   if (!interaction) record.data = envelope.data;
   if (!journal_.append(record)) {
     raise(counters_.repeats);
-    return {kind};
+    return;
   }
   filtered_in_a_row_ = 0;
   if (interaction) {
     if (hooks_.on_interaction) interactions_.push_back({std::string(envelope.data), now_us, behind_});
-    return {kind};
+    return;
   }
   cache_.apply(stream_, record);
   note_caught_up();
-  return {kind};
 }
 
 void Collector::begin_session(std::string_view ready, std::int64_t now_us) {

@@ -72,7 +72,7 @@ class Collector {
   /// When all guilds of this session have been heard of and that is not written down yet.
   void note_caught_up();
 
-  /// Dispatches of these types go there too, wanted or not.
+  /// Dispatches of these types go there too, wanted or not, once the cache knows what they say.
   void answers_to(std::span<const std::string_view> types,
                   std::function<void(std::string_view, std::string_view)> take);
 
@@ -83,6 +83,7 @@ class Collector {
 
  private:
   Taken dispatch(std::string_view payload, Envelope, std::int64_t now_us);
+  void collect(std::string_view payload, Envelope&, std::uint32_t type, std::int64_t now_us);
   bool is_new_guild(std::uint64_t guild) const;
   void begin_session(std::string_view ready, std::int64_t now_us);
 

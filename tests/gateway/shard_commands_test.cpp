@@ -1,4 +1,6 @@
 // What is asked of the gateway, over the connections and sessions of a shard.
+#include <fmt/format.h>
+
 #include "rig.hpp"
 
 namespace trellis::test {
@@ -11,6 +13,13 @@ GatewayCommand presence(const char* status, std::size_t size = 1) {
   const json::object activity{{"name", std::string(size, 'x')}, {"type", 0}};
   command.data = {{"status", status}, {"activities", json::array{activity}}};
   return command;
+}
+
+GatewayCommand command_of(std::string_view verb, std::string_view body) {
+  std::string why;
+  auto command = read_gateway_command(verb, body, why);
+  EXPECT_TRUE(command) << why;
+  return command.value_or(GatewayCommand{});
 }
 
 struct Asked {
@@ -70,6 +79,38 @@ TEST(ShardCommands, AnIdentifyIsNeverTooLarge) {
   ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 1; })) << gateway.trouble();
   EXPECT_EQ(identify().at("token"), "the-token");
   EXPECT_FALSE(identify().contains("presence"));
+}
+
+TEST(ShardCommands, MembersThatWereAskedForAreInTheCacheWhenTheAnswerCame) {
+  std::atomic<bool> keeps = false;
+  std::atomic<int> known = 0;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    wait_until([&] { return keeps.load(); });
+    link.start("abc");
+    link.dispatch("GUILD_CREATE", 2, R"({"id":"10","name":"g","channels":[],"members":[]})");
+    const json::object asked = link.read();
+    const auto nonce = json::value_to<std::string>(asked.at("d").at("nonce"));
+    for (const int index : {0, 1})
+      link.dispatch("GUILD_MEMBERS_CHUNK", 3 + static_cast<std::uint64_t>(index),
+                    fmt::format(R"({{"guild_id":"10","members":[{{"user":{{"id":"{}","username":"u"}},"roles":[]}}],)"
+                                R"("chunk_index":{},"chunk_count":2,"nonce":"{}"}})",
+                                31 + index, index, nonce));
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.want({"GUILD_MEMBERS_CHUNK"});
+  rig.start();
+  rig.cache->keep_members(true);
+  keeps = true;
+  const auto asked = ask(rig, command_of("request_members", R"({"guild_id":"10","query":"","limit":0})"), [&] {
+    const GuildPtr guild = rig.cache->guild(10);
+    for (const std::uint64_t user : {31u, 32u})
+      if (guild && rig.cache->member(*guild, user)) ++known;
+  });
+  ASSERT_TRUE(wait_until([&] { return asked->answers == 1; })) << gateway.trouble();
+  EXPECT_EQ(asked->answer().status, TL_OK) << asked->answer().error;
+  EXPECT_EQ(known, 2);
 }
 
 }  // namespace
