@@ -234,6 +234,11 @@ void Shard::Impl::beat_due() {
     return end({End::Silent, 0, "the gateway has not sent anything since the last heartbeat"});
   }
   beat_unchecked = waiting_for_room;
+  // Not for heartbeats that were asked for: their ACK may be on its way when the next one is due.
+  beat_sent = true;
+  frames_at_beat = reader.frames();
+  beat_answered = false;
+  beat_at = steady_clock::now();
   send_beat();
   if (!waiting_for_room) {
     collector.note_skipped();
@@ -247,10 +252,6 @@ void Shard::Impl::beat_due() {
 }
 
 void Shard::Impl::send_beat() {
-  beat_sent = true;
-  beat_answered = false;
-  frames_at_beat = reader.frames();
-  beat_at = steady_clock::now();
   const std::uint32_t seq = collector.last_seq();
   if (seq == 0) {
     send_text(R"({"op":1,"d":null})", true);

@@ -54,6 +54,26 @@ TEST(Heartbeat, IsSentAtOnceWhenAsked) {
   ASSERT_TRUE(wait_until([&] { return came.load(); })) << gateway.trouble();
 }
 
+TEST(Heartbeat, OneThatWasAskedForIsNoMeasureOfSilence) {
+  std::atomic<bool> done = false;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.hello(500);
+    link.read();  // IDENTIFY
+    link.dispatch("READY", 1, R"({"session_id":"abc","resume_gateway_url":""})");
+    link.send(R"({"t":null,"s":null,"op":1,"d":null})");
+    EXPECT_EQ(link.read_any().at("op"), 1);
+    EXPECT_EQ(link.read_any().at("op"), 1) << "its turn comes before the answer to the other";
+    for (int i = 0; i < 2; ++i) link.send(R"({"t":null,"s":null,"op":11,"d":null})");
+    done = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return done.load() || gateway.trouble() != ""; }));
+  EXPECT_EQ(gateway.trouble(), "");
+}
+
 TEST(Heartbeat, ASilentGatewayIsLeftAndResumed) {
   FakeGateway gateway;
   gateway.then([&](Link& link) {
