@@ -107,8 +107,22 @@ bool CommandQueue::may_go(const Entry& entry, Time now, Time& at) {
   return at <= now;
 }
 
+/// For nobody, so until the session ends.
+void CommandQueue::repeat_presence(Time now) {
+  const auto is_presence = [](const Entry& entry) { return entry.command.kind == Kind::Presence; };
+  if (!presence_again_ || std::any_of(first_.begin(), first_.end(), is_presence)) return;
+  presence_again_ = false;
+  Entry entry{.payload = presence_, .deadline = Time::max(), .not_before = now, .done = [](const GatewayAnswer&) {}};
+  entry.command.kind = Kind::Presence;
+  first_.push_back(std::move(entry));
+}
+
 void CommandQueue::sent(Entry&& entry, Time now) {
-  if (entry.command.kind == Kind::Presence) presences_.push_back(now);
+  if (entry.command.kind == Kind::Presence) {
+    presences_.push_back(now);
+    presence_ = std::move(entry.payload);
+    presence_again_ = false;
+  }
   if (entry.command.whole_list) list_again_[entry.command.guild] = now + kWholeListEvery;
   if (is_answered(entry.command.kind))
     answering_.push_back(std::move(entry));
@@ -137,8 +151,11 @@ std::optional<CommandQueue::Time> CommandQueue::run(Time now, SendBudget* budget
     entry.done({TL_TIMEOUT,
                 "it could not be sent over the gateway in time: the shard is not connected, or has too "
                 "much to send"});
+  if (budget) repeat_presence(now);
   std::optional<Time> next;
-  const auto look_again = [&](Time at) { next = next ? std::min(*next, at) : at; };
+  const auto look_again = [&](Time at) {
+    if (at != Time::max()) next = next ? std::min(*next, at) : at;
+  };
   for (auto* list : {&first_, &then_}) {
     for (auto entry = list->begin(); budget && entry != list->end();) {
       Time at;
@@ -247,6 +264,8 @@ void CommandQueue::fail_all(tl_status status, const std::string& why) {
   empty(answering_);
   empty(first_);
   empty(then_);
+  presence_.clear();  // the next session begins with it
+  presence_again_ = false;
   for (Entry& entry : all) entry.done({status, why});
 }
 

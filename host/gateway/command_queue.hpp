@@ -39,7 +39,10 @@ class CommandQueue {
   std::optional<Time> run(Time now, SendBudget* budget, const Send& send);
   /// A dispatch that may be an answer; kMessagePadding readable bytes behind it.
   void take(std::string_view type, std::string_view data, Time now);
-  /// All end with this.
+  /// The session goes on over another connection. What was last sent as presence goes again, if none waits: the old
+  /// connection may have been dead by then, and Discord confirms none.
+  void resumed() { presence_again_ = !presence_.empty(); }
+  /// The session is over: all end with this.
   void fail_all(tl_status, const std::string& why);
 
   /// Those that are not sent.
@@ -60,15 +63,18 @@ class CommandQueue {
   void take_chunk(std::string_view data);
   void take_limit(std::string_view data, Time now);
   void take_other(GatewayCommand::Kind, std::string_view data);
+  void repeat_presence(Time now);
   bool may_go(const Entry&, Time now, Time& at);
   void sent(Entry&&, Time now);
 
   const Limits limits_;
   const std::string nonce_base_;
   std::uint64_t nonces_ = 0;
-  std::deque<Entry> first_, then_;            // voice and presence go before the rest
-  std::vector<Entry> answering_;              // sent
-  std::deque<Time> presences_;                // sent in the last 20 s
+  std::deque<Entry> first_, then_;  // voice and presence go before the rest
+  std::vector<Entry> answering_;    // sent
+  std::deque<Time> presences_;      // sent in the last 20 s
+  std::string presence_;            // payload of the last that was sent in this session
+  bool presence_again_ = false;
   std::map<std::uint64_t, Time> list_again_;  // guild -> when all its members may be asked for again
   MemberChunkReader chunk_reader_;
 };

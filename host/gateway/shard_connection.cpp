@@ -78,6 +78,7 @@ void Shard::Impl::take_payload(std::string_view payload) {
       if (taken.kind == Collector::Kind::Resumed) {
         raise<std::uint64_t>(resumes);
         peer_left_while_resumed = false;
+        commands.resumed();
       }
       set_state(ShardState::Ready);
       session_us = received_now;

@@ -118,6 +118,39 @@ TEST_F(Commands, FivePresencesIn20SecondsAndOnlyTheLatest) {
   EXPECT_TRUE(last->done);
 }
 
+TEST_F(Commands, AResumeRepeatsTheLastPresenceWithinTheLimit) {
+  queue.resumed();
+  EXPECT_FALSE(run());
+  EXPECT_TRUE(sent.empty()) << "no command set one";
+  for (int i = 0; i < 5; ++i) {
+    presence(i == 4 ? "dnd" : "idle");
+    run();
+  }
+  queue.resumed();
+  EXPECT_EQ(run(), now + 20'500ms) << "five in 20 s, repeats too";
+  queue.resumed();
+  EXPECT_EQ(run(), now + 20'500ms);
+  EXPECT_EQ(queue.waiting(), 1u) << "one is enough";
+  const auto newer = presence("invisible");
+  queue.resumed();
+  now += 20'500ms;
+  EXPECT_FALSE(run());
+  EXPECT_TRUE(newer->done);
+  ASSERT_EQ(sent.size(), 6u);
+  EXPECT_EQ(sent[5].at("d").at("status"), "invisible");
+  queue.resumed();
+  EXPECT_FALSE(queue.run(now, nullptr, {})) << "not before there is a session to send in";
+  run();
+  ASSERT_EQ(sent.size(), 7u);
+  EXPECT_EQ(sent[6], sent[5]);
+  run();
+  EXPECT_EQ(sent.size(), 7u) << "once for each";
+  queue.fail_all(TL_UNAVAILABLE, "over");
+  queue.resumed();
+  run();
+  EXPECT_EQ(sent.size(), 7u) << "another session begins with it";
+}
+
 TEST_F(Commands, AllMembersOfAServerOnceIn30Seconds) {
   const auto first = members(5);
   const auto second = members(5);

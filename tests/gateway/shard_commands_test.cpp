@@ -81,6 +81,60 @@ TEST(ShardCommands, AnIdentifyIsNeverTooLarge) {
   EXPECT_FALSE(identify().contains("presence"));
 }
 
+/// What was sent into a connection that was dead already is lost, and nobody says so.
+TEST(ShardCommands, ThePresenceOfACommandIsSentAgainAfterAResume) {
+  Seen<json::object> again;
+  std::atomic<bool> came = false;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    EXPECT_EQ(link.read().at("op"), 3);
+    link.drop();
+  });
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("RESUMED", 2, "{}");
+    again = link.read();
+    came = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  const auto asked = ask(rig, presence("dnd"));
+  ASSERT_TRUE(wait_until([&] { return came.load(); })) << gateway.trouble();
+  EXPECT_EQ(again().at("op"), 3);
+  EXPECT_EQ(again().at("d").at("status"), "dnd");
+  EXPECT_EQ(asked->answers, 1);
+}
+
+TEST(ShardCommands, ThePresenceOfTheIdentifyStaysOverAResume) {
+  std::atomic<bool> came = false;
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    EXPECT_EQ(link.read().at("op"), 3);
+    link.send(R"({"t":null,"s":null,"op":9,"d":false})");
+    link.read_close();
+  });
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.start("def").at("presence").at("status"), "dnd");
+    link.drop();
+  });
+  gateway.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("RESUMED", 2, "{}");
+    EXPECT_EQ(link.read().at("op"), 4) << "this session began with the presence";
+    came = true;
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.start();
+  ask(rig, presence("dnd"));
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+  ask(rig, command_of("set_voice_state", R"({"guild_id":"10","channel_id":null})"));
+  ASSERT_TRUE(wait_until([&] { return came.load(); })) << gateway.trouble();
+}
+
 TEST(ShardCommands, MembersThatWereAskedForAreInTheCacheWhenTheAnswerCame) {
   std::atomic<bool> keeps = false;
   std::atomic<int> known = 0;
