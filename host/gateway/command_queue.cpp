@@ -201,11 +201,16 @@ void CommandQueue::take_chunk(std::string_view data) {
   } else {
     std::size_t all = 0;
     for (const Entry& other : answering_) all += other.chunks.bytes();
-    if (entry->chunks.bytes() <= limits_.answer_bytes && all <= limits_.all_answers_bytes) return;
-    answer = {TL_TOO_LARGE,
-              fmt::format("the answer has more than {} MiB, which is not kept in memory; take the members page by "
-                          "page, with GET /guilds/{{guild}}/members",
-                          entry->chunks.bytes() >> 20)};
+    if (entry->chunks.bytes() > limits_.answer_bytes) {
+      answer = {TL_TOO_LARGE,
+                fmt::format("the answer has more than {} MiB, which is not kept in memory; take the members page by "
+                            "page, with GET /guilds/{{guild}}/members",
+                            limits_.answer_bytes >> 20)};
+    } else if (all > limits_.all_answers_bytes) {
+      answer = {TL_UNAVAILABLE, "the host is collecting too many answers at once; ask again"};
+    } else {
+      return;
+    }
   }
   const GatewayDone done = std::move(entry->done);
   answering_.erase(entry);

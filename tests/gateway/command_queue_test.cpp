@@ -218,6 +218,20 @@ TEST_F(Commands, AnAnswerThatIsTooLargeEndsTheRequest) {
   chunk(nonce(0), 2, 3, "");  // nobody waits for it any more
 }
 
+TEST_F(Commands, TooManyAnswersAtOnceAreToldAsSuch) {
+  const auto first = members(5), second = members(6);
+  run();
+  chunk(nonce(0), 0, 2, '"' + std::string(800, 'x') + '"');
+  chunk(nonce(1), 0, 2, '"' + std::string(800, 'x') + '"');
+  ASSERT_TRUE(second->done);
+  EXPECT_EQ(second->answer.status, TL_UNAVAILABLE);
+  EXPECT_NE(second->answer.error.find("too many answers at once"), std::string::npos) << second->answer.error;
+  EXPECT_FALSE(first->done);
+  chunk(nonce(0), 1, 2, "");
+  EXPECT_EQ(first->answer.status, TL_OK);
+  EXPECT_TRUE(first->done);
+}
+
 TEST_F(Commands, WhatDiscordLimitsIsAskedAgainWhenItSays) {
   const auto patient = members(5);
   const auto hurried = members(6, now + 3s);
