@@ -239,14 +239,16 @@ std::vector<OutboxCount> count_effects(Connection& connection) {
   return counts;
 }
 
-std::vector<OutboxRow> list_effects(Connection& connection, std::optional<OutboxRow::State> state, std::size_t limit) {
+std::vector<OutboxRow> list_effects(Connection& connection, std::optional<OutboxRow::State> state, std::size_t limit,
+                                    bool whole) {
   std::vector<OutboxRow> list;
-  const auto rows = run(
-      connection,
-      fmt::format("SELECT {} FROM trellis_outbox WHERE state >= $1 AND state <= $2 ORDER BY unit, n LIMIT $3", kAbout),
-      int_value(state ? static_cast<std::int64_t>(*state) : 0),
-      int_value(state ? static_cast<std::int64_t>(*state) : kDead), int_value(static_cast<std::int64_t>(limit)));
-  while (const tl_value* row = rows->next()) list.push_back(row_of(row, false));
+  const auto rows =
+      run(connection,
+          fmt::format("SELECT {}{} FROM trellis_outbox WHERE state >= $1 AND state <= $2 ORDER BY unit, n LIMIT $3",
+                      kAbout, whole ? kWhole : ""),
+          int_value(state ? static_cast<std::int64_t>(*state) : 0),
+          int_value(state ? static_cast<std::int64_t>(*state) : kDead), int_value(static_cast<std::int64_t>(limit)));
+  while (const tl_value* row = rows->next()) list.push_back(row_of(row, whole));
   return list;
 }
 

@@ -92,8 +92,9 @@ struct OutboxCount {
   std::int64_t oldest_us = 0;  // created
 };
 std::vector<OutboxCount> count_effects(Connection&);
-/// Without bodies and files, in order; no more than `limit`.
-std::vector<OutboxRow> list_effects(Connection&, std::optional<OutboxRow::State>, std::size_t limit);
+/// In order, no more than `limit`; without headers, bodies and files unless `whole`.
+std::vector<OutboxRow> list_effects(Connection&, std::optional<OutboxRow::State>, std::size_t limit,
+                                    bool whole = false);
 /// Those whose id begins so, whole; no more than two.
 std::vector<OutboxRow> find_effects(Connection&, std::string_view id_prefix);
 

@@ -87,6 +87,8 @@ tl_status trellis_testing_open(const trellis_testing_options* given, trellis_tes
     if (options.settings.n) copy.settings = view(options.settings);
     if (options.program.n) copy.program = std::string(view(options.program));
     copy.entry = options.entry;
+    copy.rest = options.rest;
+    copy.rest_self = options.rest_self;
     copy.restart_after = options.restart_after;
     copy.restart_commits = options.restart_how == TRELLIS_TESTING_COMMIT;
     *out = new trellis_testing_host(std::move(copy));
@@ -138,6 +140,13 @@ tl_str trellis_testing_restarted(trellis_testing_host* host) { return str(host->
 tl_status trellis_testing_query(trellis_testing_host* host, tl_str text, const tl_value* values, uint64_t count,
                                 tl_id* rows) {
   return guarded([&] { *rows = host->query(view(text), {values, count}); });
+}
+
+tl_status trellis_testing_outbox(trellis_testing_host* host, tl_str* effects) {
+  return guarded([&] {
+    host->text = host->outbox();
+    *effects = str(host->text);
+  });
 }
 
 tl_status trellis_testing_log(trellis_testing_host* host, uint64_t n, tl_str* line) {

@@ -52,7 +52,10 @@ struct TestHost::Process {
 };
 
 TestHost::TestHost(TestHostOptions options)
-    : options_(std::move(options)), plugin_(plugin_of_program()), clock_us_(kStartUs) {
+    : options_(std::move(options)),
+      plugin_(plugin_of_program()),
+      clock_us_(kStartUs),
+      discord_(options_.rest, options_.rest_self) {
   log_.plugin = plugin_;
   make_current();
   try {
@@ -120,6 +123,7 @@ void TestHost::start() {
       if (plugin == plugin_) return process.lane->request(call);
       return {TL_NOT_FOUND, "plugin " + plugin + " is not loaded: the test host runs one plugin, " + plugin_};
     };
+    serve_outside(process.context);
     process.context.on_started = [&process](Lane& lane) { process.scheduler->plugin_started(lane); };
     process.context.on_job_changes = [&process](Lane& lane, const std::vector<Unit::JobChange>& changes) {
       process.scheduler->runs_changed(lane, changes);

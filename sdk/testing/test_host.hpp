@@ -21,6 +21,7 @@
 #include "journal/journal.hpp"
 #include "lanes/lane.hpp"
 #include "log_lines.hpp"
+#include "made_up_discord.hpp"
 #include "made_up_server.hpp"
 #include "metrics/metrics.hpp"
 #include "schedule/scheduler.hpp"
@@ -40,6 +41,8 @@ struct TestHostOptions {
   tl_status (*entry)(const tl_entry_args*, tl_plugin*, char*, std::uint64_t) = nullptr;
   std::uint64_t restart_after = 0;
   bool restart_commits = false;
+  trellis_testing_rest rest = nullptr;
+  void* rest_self = nullptr;
 };
 
 /// Everything throws TestFailure. [one thread at a time: the test's]
@@ -63,6 +66,8 @@ class TestHost {
   std::uint64_t steps() const { return steps_; }
   const std::string& restarted() const { return restarted_; }
   tl_id query(std::string_view text, std::span<const tl_value> values);
+  /// As trellis_testing_outbox().
+  std::string outbox();
   const LogLines& log() const { return log_; }
 
   // ---- rows of the last query ----
@@ -81,6 +86,7 @@ class TestHost {
   void make_current() { set_log_lines(&log_); }
   Lane& lane();
   void start();
+  void serve_outside(LaneContext&);
   void kill();
   void begin_session();
   void dispatch(std::string_view name, std::string_view data);
@@ -107,6 +113,7 @@ class TestHost {
   std::uint32_t epoch_ = 0, seq_ = 0;
   std::uint64_t generation_ = 0;
   std::string restarted_;
+  MadeUpDiscord discord_;
   std::unique_ptr<Process> process_;
 
   tl_id query_ = 0;

@@ -11,13 +11,17 @@
 #pragma once
 #include <trellis/testing_abi.h>
 
+#include <atomic>
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <trellis/plugin.hpp>
+#include <trellis/testing_rest.hpp>
 #include <utility>
 #include <vector>
 
@@ -77,8 +81,8 @@ class Answered {
 class Host {
  public:
   template <class P>
-  explicit Host(std::type_identity<P>, std::string_view settings = "{}")
-      : Host(&detail::create<P>, settings, 0, Restart::Lose) {}
+  explicit Host(std::type_identity<P>, std::string_view settings = "{}", RestRoutes rest = {})
+      : Host(&detail::create<P>, settings, std::move(rest), 0, Restart::Lose) {}
   Host(Host&&) noexcept = default;
   Host& operator=(Host&&) noexcept = default;
 
@@ -103,6 +107,7 @@ class Host {
     const std::string text = args.dump();
     tl_str answer{};
     const tl_status status = trellis_testing_method(handle(), detail::str(name), detail::str(text), &answer);
+    rest().rethrow();
     if (status == TL_REFUSED) throw Refused(error());
     if (status < 0) throw Error(detail::code_of(status), error());
     return Json::parse(detail::view(answer));
@@ -116,19 +121,19 @@ class Host {
   Host& restart(Duration away = {}, Restart how = Restart::Lose) {
     return done(trellis_testing_restart(handle(), static_cast<std::uint32_t>(how), away.count()));
   }
-  /// Runs a scenario on fresh hosts with this one's plugin and settings: once as it is, then again with a restart after
-  /// each step in turn (steps of jobs too), with and without losing what is not committed. So it must not depend on
-  /// what happened to this host, and use its parameter alone.
+  /// Runs a scenario on fresh hosts with this one's plugin, settings and on_rest(): once as it is, then again with a
+  /// restart after each step in turn (steps of jobs too), with and without losing what is not committed. So it must not
+  /// depend on what happened to this host, and use its parameter alone.
   Host& everywhere(const std::function<void(Host&)>& scenario) {
     std::uint64_t steps = 0;
     {
-      Host host(entry_, settings_, 0, Restart::Lose);
+      Host host(entry_, settings_, rest().routes, 0, Restart::Lose);
       scenario(host);
       steps = trellis_testing_steps(host.handle());
     }
     for (const Restart how : {Restart::Commit, Restart::Lose})
       for (std::uint64_t step = 1; step <= steps; ++step) {
-        Host host(entry_, settings_, step, how);
+        Host host(entry_, settings_, rest().routes, step, how);
         try {
           scenario(host);
         } catch (const std::exception& error) {
@@ -162,6 +167,33 @@ class Host {
     return lines;
   }
 
+  // ---- Discord, as the plugin finds it. Nothing is sent anywhere. ----
+
+  /// Commits what is staged, then lists what work.send() has brought to the outbox since the host was made, in the
+  /// order of the commits: {system, verb, target, body, headers, files, not_before_us}. The body is JSON as Discord
+  /// would get it, or null; files have filename, content_type and bytes (their number). Nothing is delivered, so all
+  /// stays there, also over restarts.
+  std::vector<Json> outbox() {
+    tl_str effects{};
+    done(trellis_testing_outbox(handle(), &effects));
+    const Json all = Json::parse(detail::view(effects));
+    std::vector<Json> list;
+    for (JsonView one : JsonView(all)) list.emplace_back(one);
+    return list;
+  }
+  /// Answers request.call() of Discord's API from now on, also after restarts; without it such a call throws
+  /// Error(Unavailable), which names it:
+  ///   host.on_rest("GET /channels/{channel}/messages", [](const RestCall&) { return Json::array(); });
+  /// {…} stands for any one part of the path; the newest route that fits is asked. The answer has the status 200 unless
+  /// it says more: RestAnswer(Json::object({{"message", "Unknown Channel"}, {"code", 10003}}), 404). It is asked while
+  /// the handler waits, and cannot use the host; what it throws, the step throws. What on_start calls is answered by
+  /// what host() was given.
+  Host& on_rest(std::string_view route, RestHandler answer) {
+    handle();
+    rest().routes.add(route, std::move(answer));
+    return *this;
+  }
+
   // ---- people who use the plugin. What a handler throws comes out: Refused, also for what the host refuses by itself
   // (a permission, a limit, a parameter out of its range); else Failure. Time goes on by itself while a handler sleeps.
   // The owner of the server may everything, others nothing but what `person` says. ----
@@ -179,10 +211,9 @@ class Host {
   Answered command(const Person& person, std::string_view name, const Json& options = Json::object()) {
     return interact(person, {{"command", name}, {"options", options}});
   }
-  /// What is suggested while an option of a command is typed.
+  /// What is suggested while an option of a command is typed; `options` are those given so far.
   std::vector<Suggestion> typing(const Person& person, std::string_view command, std::string_view option,
-                                 std::string_view typed) {
-    Json options = Json::object();
+                                 std::string_view typed, Json options = Json::object()) {
     options.set(option, typed);
     const Answered answer = interact(person, {{"typing", command}, {"option", option}, {"options", options}});
     std::vector<Suggestion> list;
@@ -207,31 +238,90 @@ class Host {
     return interact(person, {{"submit", std::string(form).append(":").append(data)}, {"fields", fields}});
   }
 
-  // ---- what this version of the host does not serve yet: each throws Failure ----
+  // ---- HTTP routes: this version of the host does not serve them yet; throws Failure ----
 
-  [[noreturn]] http::Response get(std::string_view) { not_served("HTTP routes"); }
-  [[noreturn]] std::vector<Json> outbox() { not_served("effects (work.send)"); }
-  [[noreturn]] Host& on_rest(std::string_view, const std::function<Json(const Json&)>&) {
-    not_served("operations of Discord's (request.call)");
+  [[noreturn]] http::Response get(std::string_view) {
+    throw Failure(Code::Unavailable, "this host does not serve HTTP routes yet");
   }
 
  private:
   using Entry = decltype(trellis_testing_options::entry);
 
-  Host(Entry entry, std::string_view settings, std::uint64_t restart_after, Restart how)
-      : entry_(entry), settings_(settings), tables_(std::make_unique<detail::Instance>()) {
+  /// What the host calls; it stays where it is.
+  struct Rest {
+    RestRoutes routes;
+    std::atomic<bool> asked = false;  // an answer is being made
+    std::string body;                 // of the last answer
+    std::mutex mutex;                 // of what it threw
+    std::exception_ptr thrown;
+
+    static tl_status answer(void* self, const trellis_testing_rest_call* raw,
+                            trellis_testing_rest_answer* out) noexcept {
+      Rest& rest = *static_cast<Rest*>(self);
+      rest.asked = true;
+      tl_status status = TL_OK;
+      try {
+        status = rest.find(*raw, *out);
+      } catch (...) {
+        std::lock_guard lock(rest.mutex);
+        if (!rest.thrown) rest.thrown = std::current_exception();
+        static constexpr std::string_view kWhy = "its on_rest() threw";
+        out->body = detail::str(kWhy);
+        status = TL_FAILED;
+      }
+      rest.asked = false;
+      return status;
+    }
+    tl_status find(const trellis_testing_rest_call& raw, trellis_testing_rest_answer& out) {
+      const std::string_view target = detail::view(raw.target);
+      RestCall call;
+      call.method = detail::view(raw.method);
+      call.path = target.substr(0, target.find('?'));
+      if (call.path.size() < target.size()) call.query = target.substr(call.path.size() + 1);
+      const RestHandler* handler = routes.find(call.method, call.path);
+      if (!handler) return TL_NOT_FOUND;
+      if (raw.body.n) call.body = Json::parse(detail::view(raw.body));
+      call.reason = detail::view(raw.reason);
+      for (std::uint64_t i = 0; i < raw.file_count; ++i)
+        call.files.push_back({std::string(detail::view(raw.files[i].name)),
+                              std::string(detail::view(raw.files[i].type)),
+                              std::string(detail::view(raw.files[i].bytes))});
+      const RestAnswer answer = (*handler)(call);
+      body = answer.body.is_null() ? std::string() : answer.body.dump();
+      out.http = static_cast<std::uint32_t>(answer.status);
+      out.body = detail::str(body);
+      return TL_OK;
+    }
+    void rethrow() {
+      std::exception_ptr error;
+      {
+        std::lock_guard lock(mutex);
+        error = std::exchange(thrown, nullptr);
+      }
+      if (error) std::rethrow_exception(error);
+    }
+  };
+
+  Host(Entry entry, std::string_view settings, RestRoutes routes, std::uint64_t restart_after, Restart how)
+      : entry_(entry),
+        settings_(settings),
+        tables_(std::make_unique<detail::Instance>()),
+        host_(nullptr, Close{std::make_unique<Rest>()}) {
+    rest().routes = std::move(routes);
+    detail::json_table.store(trellis_testing_json(), std::memory_order_relaxed);
     trellis_testing_options options{};
     options.size = sizeof options;
     options.restart_how = static_cast<std::uint32_t>(how);
     options.restart_after = restart_after;
     options.settings = detail::str(settings_);
     options.entry = entry;
+    options.rest = &Rest::answer;
+    options.rest_self = &rest();
     trellis_testing_host* host = nullptr;
     done(trellis_testing_open(&options, &host));
     host_.reset(host);
     tables_->rows = trellis_testing_rows();
     tables_->core = trellis_testing_core();
-    detail::json_table.store(trellis_testing_json(), std::memory_order_relaxed);
   }
 
   Answered interact(const Person& person, std::initializer_list<std::pair<std::string_view, Json>> what) {
@@ -241,26 +331,29 @@ class Host {
     const std::string text = all.dump();
     tl_str answer{};
     const tl_status status = trellis_testing_interact(handle(), detail::str(text), &answer);
+    rest().rethrow();
     if (status == TL_REFUSED) throw Refused(error());
     done(status);
     return Answered(Json::parse(detail::view(answer)));
   }
 
   struct Close {
+    std::unique_ptr<Rest> rest;  // until the host is closed
     void operator()(trellis_testing_host* host) const { trellis_testing_close(host); }
   };
 
   trellis_testing_host* handle() const {
     if (!host_) throw Failure(Code::Invalid, "this test host was moved from");
+    if (host_.get_deleter().rest->asked)
+      throw Failure(Code::Refused, "what on_rest() was given cannot use the host: a handler waits for it");
     return host_.get();
   }
+  Rest& rest() { return *host_.get_deleter().rest; }
   static std::string error() { return std::string(detail::view(trellis_testing_error())); }
   Host& done(tl_status status) {
+    rest().rethrow();
     if (status < 0) throw Failure(detail::code_of(status), error());
     return *this;
-  }
-  [[noreturn]] static void not_served(const char* what) {
-    throw Failure(Code::Unavailable, std::string("this host does not serve ") + what + " yet");
   }
 
   Entry entry_ = nullptr;
@@ -270,9 +363,10 @@ class Host {
 };
 
 /// A host with this plugin, started: it was told of the made-up server. At first it is 2024-01-15 12:00 UTC.
+/// `rest`: as for on_rest(), from the plugin's start on.
 template <class P>
-Host host(std::string_view settings = "{}") {
-  return Host(std::type_identity<P>{}, settings);
+Host host(std::string_view settings = "{}", RestRoutes rest = {}) {
+  return Host(std::type_identity<P>{}, settings, std::move(rest));
 }
 
 }  // namespace trellis::testing

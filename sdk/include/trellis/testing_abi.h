@@ -26,12 +26,29 @@ enum {
   TRELLIS_TESTING_LOSE = 0,  /* as a crash: what is not in the store is done again by the next instance */
   TRELLIS_TESTING_COMMIT = 1 /* what was staged is committed before: the next instance begins behind it */
 };
+/* request.call() of Discord's API: target is path and query, body is JSON or empty, reason is for the audit log. */
+typedef struct {
+  uint32_t size, reserved;
+  tl_str method, target, body, reason;
+  const tl_file* files;
+  uint64_t file_count;
+} trellis_testing_rest_call;
+typedef struct {
+  uint32_t size, http; /* 200 ...; as from Discord, 4xx and 5xx are the call's error */
+  tl_str body;         /* JSON, or empty; lives until the next such call. When it answers below 0: why */
+} trellis_testing_rest_answer;
+/* Answers one call after the other, on the thread of the handler that calls, while a function below runs; it calls none
+ * of them. TL_NOT_FOUND: nobody answers that; the call ends with TL_UNAVAILABLE. Below 0 otherwise: with that. */
+typedef tl_status (*trellis_testing_rest)(void* self, const trellis_testing_rest_call*, trellis_testing_rest_answer*);
+
 typedef struct {
   uint32_t size, restart_how; /* TRELLIS_TESTING_* */
   uint64_t restart_after;     /* restarts by itself when this step (1, 2 ...) is over; 0 = never */
   tl_str settings;            /* a JSON object; empty = {} */
   tl_str program;             /* the file with the embedded migrations and assets; empty = this program */
   tl_status (*entry)(const tl_entry_args*, tl_plugin*, char* text, uint64_t text_size);
+  trellis_testing_rest rest; /* null: nobody answers calls */
+  void* rest_self;
 } trellis_testing_options;
 
 TL_EXPORT tl_status trellis_testing_open(const trellis_testing_options*, trellis_testing_host** out);
@@ -73,6 +90,11 @@ TL_EXPORT tl_str trellis_testing_restarted(trellis_testing_host*);
 /* Commits what is staged, then reads what is in the plugin's store. One result at a time, in memory. */
 TL_EXPORT tl_status trellis_testing_query(trellis_testing_host*, tl_str text, const tl_value*, uint64_t count,
                                           tl_id* rows);
+/* Commits what is staged, then tells what work.send() brought to the outbox since the host was made, in the order of
+ * the commits: a JSON array of {"system", "verb", "target", "body": JSON (null: none), "headers": {name: text},
+ * "files":
+ * [{"filename", "content_type", "bytes": how many}], "not_before_us"}. Nothing is delivered, nothing goes away. */
+TL_EXPORT tl_status trellis_testing_outbox(trellis_testing_host*, tl_str* effects);
 /* The n-th log line of the plugin; TL_NOT_FOUND: there are not so many. */
 TL_EXPORT tl_status trellis_testing_log(trellis_testing_host*, uint64_t n, tl_str* line);
 

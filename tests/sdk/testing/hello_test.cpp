@@ -106,8 +106,7 @@ TEST(Hello, WhatIsNotServedYetSaysSo) {
   auto host = trellis::testing::host<Hello>();
   EXPECT_NE(said_by([&] { host.command(kAda, "/hello"); }).find("declares no command"), std::string::npos);
   EXPECT_EQ(said_by([&] { host.get("/hellos"); }), "this host does not serve HTTP routes yet");
-  EXPECT_THROW(host.outbox(), Failure);
-  EXPECT_THROW(host.on_rest("GET /users/@me", [](const trellis::Json& body) { return body; }), Failure);
+  EXPECT_THROW(host.get("/hellos"), Failure);
 }
 
 TEST(Hello, UnknownSettingsAreRefused) {

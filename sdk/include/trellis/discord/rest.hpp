@@ -111,13 +111,13 @@ template <class... A>
 Effect<Fetched<JsonView>> request(std::string_view verb, std::string_view route, const Json& body, const A&... parts) {
   std::string target;
   std::size_t at = 0;
-  const auto insert = [&](const std::string& part) {
+  [[maybe_unused]] const auto insert = [&](const std::string& part) {
     const std::size_t hole = route.find("{}", at);
     if (hole == std::string_view::npos) throw Error(Code::Invalid, "more values than {} in " + std::string(route));
     target.append(route.substr(at, hole - at)).append(part);
     at = hole + 2;
   };
-  const auto text_of = [](const auto& part) {
+  [[maybe_unused]] const auto text_of = [](const auto& part) {
     if constexpr (requires { part.text(); })
       return part.text();
     else if constexpr (std::integral<std::remove_cvref_t<decltype(part)>>)
