@@ -107,6 +107,36 @@ std::optional<json::value> convert(const json::value& given, std::uint32_t kind)
   }
 }
 
+/// "" or why the value does not fit its parameter.
+std::string check_arg(const ParamSpec& param, const json::value& given, std::optional<json::value>& converted) {
+  converted = convert(given, param.value_kind);
+  if (!converted)
+    return fmt::format("{} must be {}, not {}", param.name, kind_name(param.value_kind), json::serialize(given));
+  if (param.min != 0 || param.max != 0) {
+    const bool text = converted->is_string();
+    const double size = text                     ? static_cast<double>(characters(converted->get_string()))
+                        : converted->is_number() ? converted->to_number<double>()
+                                                 : 0;
+    if (converted->is_number() || text) {
+      if (size < param.min)
+        return fmt::format("{} must {} at least {}", param.name, text ? "have a length of" : "be", param.min);
+      if (param.max != 0 && size > param.max)
+        return fmt::format("{} must {} at most {}", param.name, text ? "have a length of" : "be", param.max);
+    }
+  }
+  if (!param.choices.empty() && std::none_of(param.choices.begin(), param.choices.end(), [&](const ChoiceSpec& one) {
+        return json_of(one.value) == *converted ||
+               (converted->is_number() && !json_of(one.value).is_string() &&
+                json_of(one.value).to_number<double>() == converted->to_number<double>());
+      })) {
+    std::vector<std::string> all;
+    for (const ChoiceSpec& one : param.choices)
+      all.push_back(one.value.index() == 0 ? std::get<0>(one.value) : json::serialize(json_of(one.value)));
+    return fmt::format("{} must be one of {}", param.name, fmt::join(all, ", "));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string check_args(const std::vector<ParamSpec>& params, const boost::json::value& given,
@@ -138,34 +168,23 @@ std::string check_args(const std::vector<ParamSpec>& params, const boost::json::
       if (param.required) return fmt::format("{} is required: {}", param.name, kind_name(param.value_kind));
       continue;
     }
-    std::optional<json::value> converted = convert(*value, param.value_kind);
-    if (!converted)
-      return fmt::format("{} must be {}, not {}", param.name, kind_name(param.value_kind), json::serialize(*value));
-    if (param.min != 0 || param.max != 0) {
-      const bool text = converted->is_string();
-      const double size = text                     ? static_cast<double>(characters(converted->get_string()))
-                          : converted->is_number() ? converted->to_number<double>()
-                                                   : 0;
-      if (converted->is_number() || text) {
-        if (size < param.min)
-          return fmt::format("{} must {} at least {}", param.name, text ? "have a length of" : "be", param.min);
-        if (param.max != 0 && size > param.max)
-          return fmt::format("{} must {} at most {}", param.name, text ? "have a length of" : "be", param.max);
-      }
-    }
-    if (!param.choices.empty() && std::none_of(param.choices.begin(), param.choices.end(), [&](const ChoiceSpec& one) {
-          return json_of(one.value) == *converted ||
-                 (converted->is_number() && !json_of(one.value).is_string() &&
-                  json_of(one.value).to_number<double>() == converted->to_number<double>());
-        })) {
-      std::vector<std::string> all;
-      for (const ChoiceSpec& one : param.choices)
-        all.push_back(one.value.index() == 0 ? std::get<0>(one.value) : json::serialize(json_of(one.value)));
-      return fmt::format("{} must be one of {}", param.name, fmt::join(all, ", "));
-    }
+    std::optional<json::value> converted;
+    if (std::string why = check_arg(param, *value, converted); !why.empty()) return why;
     checked.emplace(param.name, std::move(*converted));
   }
   return {};
+}
+
+boost::json::object valid_args(const std::vector<ParamSpec>& params, const boost::json::value& given,
+                               std::string_view typing) {
+  json::object valid;
+  for (const ParamSpec& param : params) {
+    const json::value* value = given.is_object() ? given.get_object().if_contains(param.name) : nullptr;
+    std::optional<json::value> converted;
+    if (!value || value->is_null() || param.name == typing || !check_arg(param, *value, converted).empty()) continue;
+    valid.emplace(param.name, std::move(*converted));
+  }
+  return valid;
 }
 
 }  // namespace trellis::host

@@ -134,7 +134,9 @@ RequestAnswer Lane::run_request(const std::shared_ptr<Instance>& instance, const
   if (call.admit)
     if (std::string why = call.admit(entry); !why.empty()) return {TL_DENIED, std::move(why), true};
   boost::json::object checked;
-  if (entry.kind == TL_JOB || entry.kind == TL_SUGGEST) {  // what is half typed fits nothing yet
+  if (entry.kind == TL_SUGGEST) {
+    checked = valid_args(entry.params, call.args, call.param);
+  } else if (entry.kind == TL_JOB) {
     if (call.args.is_object()) checked = call.args.get_object();
   } else if (std::string why = check_args(entry.params, call.args, checked); !why.empty()) {
     return {TL_INVALID, std::move(why), true};

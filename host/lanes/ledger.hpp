@@ -96,7 +96,6 @@ struct Ledger {
       if (one.name != param || !one.suggest) continue;
       EntrySpec found = *entry;
       found.kind = TL_SUGGEST;
-      found.params.clear();
       found.limit_count = 0;
       found.handle = one.suggest;
       found.self = one.self;

@@ -223,7 +223,12 @@ class MessageCommand final : public Interaction {
 class Typing final : public Interaction {
  public:
   using Interaction::Interaction;
+  /// The text of the parameter that is being typed; may be empty.
   std::string_view typed() const { return detail::view(raw_->body); }
+  /// The command's other parameters, by name, as far as they are given: each as the command's handler would get it
+  /// (`typing.args()["page"].integer()`). What does not fit its declaration yet is absent. Lives until the handler
+  /// returns.
+  JsonView args() const { return JsonView(raw_->args); }
 };
 struct Suggestion {
   std::string name;

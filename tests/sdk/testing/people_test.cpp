@@ -20,6 +20,10 @@ class Cafe final : public Plugin {
     order_ = setup.form("order", "An order", this, &Cafe::ordered, param("dish"), param("count").min(1).max(9));
     setup.command("menu show", "The menu", this, &Cafe::menu, param("page").min(1).max(5));
     setup.command("find", "A dish", this, &Cafe::find, param("dish").suggest(this, &Cafe::suggest));
+    setup.command(
+        "seat", "A table", [](Command&, std::string, int, std::string, std::string) { return "Sit down."; },
+        param("name").suggest(this, &Cafe::given), param("people").min(1).max(8),
+        param("room").choices({{"Inside", "in"}, {"Outside", "out"}}), param("note").min(3));
     setup.command("order", "A form", [this](Command&) { return order_.open("12"); });
     setup.command("slow", "Takes its time", this, &Cafe::slow, param("seconds"));
     setup.command("nap", "Takes five seconds", [](Command& command) {
@@ -49,6 +53,10 @@ class Cafe final : public Plugin {
   std::string find(Command&, std::string dish) { return dish; }
   std::vector<Suggestion> suggest(Typing& typing) {
     return {{std::string(typing.typed()) + "ta", Json("pasta")}, {"other", Json("other")}};
+  }
+  std::vector<Suggestion> given(Typing& typing) {
+    const JsonView args = typing.args();
+    return {{Json(args).dump(), Json(args["people"].integer(-1))}};
   }
   std::string ordered(Interaction& form, std::string dish, int count) {
     return std::to_string(count) + " " + dish + " to " + std::string(form.data());
@@ -96,6 +104,20 @@ TEST(People, PressSelectTypeAndFillIn) {
   EXPECT_EQ(opened.form()["custom_id"].text(), "cafe:order:12");
   EXPECT_EQ(host.submit(kBrian, "order", Json::object({{"dish", "soup"}, {"count", "2"}}), "12"), "2 soup to 12");
   EXPECT_THROW(host.submit(kBrian, "order", Json::object({{"dish", "soup"}, {"count", "many"}})), Refused);
+}
+
+TEST(People, TypeBesideWhatTheyHaveGivenAlready) {
+  auto host = trellis::testing::host<Cafe>();
+  const auto given = [&](Json options) {
+    options.set("name", "A");
+    const auto seen = host.typing(kBrian, "seat", "name", "A", options);
+    return seen.size() == 1 ? seen[0].name : "nothing was suggested";
+  };
+  EXPECT_EQ(given(Json::object()), "{}") << "what is being typed is not given yet";
+  EXPECT_EQ(given(Json::object({{"people", 3}, {"room", "out"}})), R"({"people":3,"room":"out"})");
+  EXPECT_EQ(given(Json::object({{"people", 9}, {"room", "garden"}, {"note", "no"}})), "{}");
+  EXPECT_EQ(given(Json::object({{"people", "many"}, {"note", "by the window"}})), R"({"note":"by the window"})");
+  EXPECT_EQ(given(Json::object({{"people", "4"}, {"pets", true}})), R"({"people":4})");
 }
 
 TEST(People, SeeProgressAndPatience) {
