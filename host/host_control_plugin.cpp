@@ -296,7 +296,8 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
       return {kExitOk, "plugins.conf decides about " + name + " again, from the next start on\n", ""};
     }
     // Refused before anything is changed.
-    const bool unloaded = manager->unload(name, std::chrono::steady_clock::now() + kUnloadTimeout, flags["--force"]);
+    const bool unloaded = manager->unload(name, std::chrono::steady_clock::now() + config.reload.grace + kUnloadTimeout,
+                                          flags["--force"]);
     if (what == "disable") {
       host_namespace->set_override(name, false);
       enabled->switch_off(name);

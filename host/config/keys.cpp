@@ -285,7 +285,7 @@ std::vector<Key> make_keys() {
       "A plugin whose handler does not return for longer is reported as wedged; its requests are refused until then."));
   all.push_back(duration(
       "reload.grace", [](Config& c) -> auto& { return c.reload.grace; }, 0s, 10min,
-      "How long running commands and jobs may go on when their plugin is reloaded."));
+      "How long running commands and jobs may go on when their plugin is reloaded, unloaded or disabled."));
   all.push_back(duration(
       "reload.probation", [](Config& c) -> auto& { return c.reload.probation; }, 0s, 24h,
       "How long new code of a plugin is watched: when it pauses or fails too often, the code from before comes back."));

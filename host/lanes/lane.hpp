@@ -140,9 +140,10 @@ class Lane : public std::enable_shared_from_this<Lane> {
   static constexpr std::chrono::seconds kPatience{30};
   void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace,
                const Between& between = {}, std::chrono::microseconds patience = kPatience);
-  /// Ends waits, commits what is staged until the deadline, ends the thread. False: not everything could be committed
-  /// (it is replayed at the next start).
-  bool stop(std::chrono::steady_clock::time_point deadline);
+  /// Takes no requests any more, gives running ones `grace` (of the time until the deadline), then ends their waits.
+  /// Commits what is staged until the deadline, ends the thread. False: not everything could be committed (it is
+  /// replayed at the next start).
+  bool stop(std::chrono::steady_clock::time_point deadline, std::chrono::microseconds grace = {});
   /// Ends it as a crash would: what is staged or sealed is lost, and replayed by the next lane. Waits for running
   /// handlers.
   void abandon();

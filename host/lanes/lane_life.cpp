@@ -211,10 +211,11 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
       Clock::now() + patience);
 }
 
-bool Lane::stop(Clock::time_point deadline) {
+bool Lane::stop(Clock::time_point deadline, std::chrono::microseconds grace) {
   if (!thread_.joinable()) return true;
-  ending_ = true;
   baton_.refuse_requests();
+  if (grace.count() > 0) wait_for_requests(std::min(deadline, Clock::now() + grace));
+  ending_ = true;
   cancel_instance();
   bool clean = wait_for_requests(deadline);
   try {

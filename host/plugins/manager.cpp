@@ -163,7 +163,7 @@ bool PluginManager::unload_one(const std::string& id, Deadline deadline) {
   const auto plugin = find(id);
   if (!plugin) return false;
   if (on_unload_) on_unload_(id);
-  if (!plugin->running()->stop(deadline)) abandoned_ = true;
+  if (!plugin->running()->stop(deadline, options_.grace)) abandoned_ = true;
   if (on_unload_) on_unload_(id);  // it may have started anew in between
   {
     std::lock_guard lock(mutex_);

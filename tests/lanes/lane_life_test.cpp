@@ -232,6 +232,46 @@ TEST_P(LaneLifeTest, StopsUnderLoadAndTheNextGoesOn) {
   EXPECT_EQ(doubled(), 0);
 }
 
+TEST_P(LaneLifeTest, AStopWithGraceLetsRunningRequestsEnd) {
+  Plan plan;
+  plan.on_event = counting();
+  std::promise<void> inside, go_on;
+  auto may_go_on = go_on.get_future();
+  plan.methods["ends"] = [&](Fake& fake, tl_turn turn, const tl_request&) {
+    std::function<void()> waits = [&] {
+      inside.set_value();
+      may_go_on.wait();
+    };
+    const tl_status status =
+        fake.wait->outside(turn, [](void* run) { (*static_cast<std::function<void()>*>(run))(); }, &waits);
+    return status < 0 ? status : fake.say(turn, "1");
+  };
+  std::atomic<bool> begun = false;
+  plan.methods["sleeps"] = [&](Fake& fake, tl_turn turn, const tl_request&) {
+    begun = true;
+    return fake.wait->sleep(turn, 3'600'000'000);
+  };
+  plan.methods["new"] = [](Fake&, tl_turn, const tl_request&) { return TL_OK; };
+  auto lane = start(plan);
+  auto running = std::async(std::launch::async, [&] { return lane->request(call("ends")); });
+  inside.get_future().wait();
+  auto stopping =
+      std::async(std::launch::async, [&] { return lane->stop(std::chrono::steady_clock::now() + 10min, 5min); });
+  EXPECT_TRUE(eventually([&] { return lane->request(call("new")).status == TL_UNAVAILABLE; }));
+  go_on.set_value();
+  const RequestAnswer answer = running.get();
+  EXPECT_EQ(answer.status, TL_OK) << answer.error;
+  EXPECT_TRUE(stopping.get());
+  EXPECT_EQ(plan.created, plan.destroyed);
+  lanes_.clear();
+  // What does not end within the grace is ended.
+  lane = start(plan);
+  auto asleep = std::async(std::launch::async, [&] { return lane->request(call("sleeps")); });
+  ASSERT_TRUE(eventually([&] { return begun.load(); }));
+  EXPECT_TRUE(lane->stop(std::chrono::steady_clock::now() + 10min, 1ms));
+  EXPECT_EQ(asleep.get().status, TL_CANCELLED);
+}
+
 TEST_P(LaneLifeTest, WhatDoesNotReturnIsGivenUpAtTheDeadline) {
   Plan plan;
   std::promise<void> inside;
