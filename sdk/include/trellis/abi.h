@@ -126,7 +126,8 @@ typedef struct {                              /* everything that may wait */
   uint32_t size, kind;                        /* TL_START ... */
   int64_t deadline_us;                        /* when whoever asked stops waiting; 0 = nobody does */
   uint64_t guild, channel, user, permissions; /* 0 where there is none */
-  tl_json args;                               /* declared parameters by name, checked and converted */
+  tl_json args;     /* declared parameters by name, checked and converted. TL_SUGGEST: those given so far that fit, but
+                       for the one being typed */
   tl_json raw;      /* the interaction; headers of the HTTP request; absent for methods and jobs */
   tl_str body;      /* HTTP body; data of the component or form */
   tl_str key;       /* job: its key */
@@ -365,6 +366,17 @@ typedef struct { /* "trellis.wait/1", all [yields] but release */
   tl_status (*outside)(tl_turn, void (*run)(void*), void*); /* calls run here, without the baton */
 } tl_wait_v1;
 
+/* reply: the answer for now, and its edit the next time. follow_up: one more message. finish: the answer, sent after
+ * the commit; the last one counts. Its status is of routes alone. Its type says what the body of an interaction's
+ * answer is:
+ * - "application/json": a message; of TL_SUGGEST an array of {"name", "value"}.
+ * - "application/vnd.trellis.form+json": {"form": name, "data": text} opens a form that this instance declared; its
+ * data comes back in tl_request.body. TL_INVALID: there is no such form; TL_REFUSED: it would not be the first answer,
+ * or nobody is there to fill it in; TL_TOO_LARGE: the data is.
+ * - "application/vnd.trellis.update+json": a message that takes the place of the one whose button or select was used
+ *   (also of a form that this opened); elsewhere a message like any other.
+ *
+ * Without finish a press or select is answered with nothing, anything else with "Done.". */
 typedef struct { /* "trellis.answer/1", all [yields] but finish; bodies are JSON as Discord or HTTP has it */
   uint32_t size, reserved;
   tl_status (*reply)(tl_turn, tl_str body, const tl_file*, uint64_t count);
