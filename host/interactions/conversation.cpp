@@ -14,13 +14,22 @@ namespace json = boost::json;
 
 // Discord docs, Interactions: Interaction Callback Type.
 enum { kMessage = 4, kDeferredMessage = 5, kDeferredUpdate = 6, kUpdate = 7, kChoices = 8, kForm = 9 };
-constexpr int kUnknownInteraction = 10062, kAlreadyAnswered = 40060;
+constexpr int kUnknownMessage = 10008, kUnknownInteraction = 10062, kAlreadyAnswered = 40060;
 constexpr std::int64_t kEphemeral = 64;
 constexpr std::chrono::seconds kPatience{60};  // for what follows the first answer
 
 std::string text_message(std::string_view text) {
   return json::serialize(json::object{{"content", json::string_view(text.data(), text.size())},
                                       {"allowed_mentions", json::object{{"parse", json::array()}}}});
+}
+
+/// Of a message that Discord made; empty: it does not say.
+std::string id_of_message(const std::string& body) {
+  json::error_code error;
+  const json::value made = json::parse(body.empty() ? "null" : body, error);
+  const json::object* message = error ? nullptr : made.if_object();
+  const json::value* id = message ? message->if_contains("id") : nullptr;
+  return id && id->is_string() ? std::string(id->get_string()) : std::string();
 }
 
 }  // namespace
@@ -85,23 +94,30 @@ void Conversation::next(std::unique_lock<std::mutex> lock) {
   });
 }
 
-Said Conversation::own(Said said, bool edits, bool only_for_asker) const {
+/// What is wrong with a body is Discord's to say: it stays as it is.
+Conversation::Read Conversation::read(const Step& step) const {
   json::error_code error;
-  json::value body = json::parse(said.body, error);
-  json::object* message = error ? nullptr : body.if_object();
-  if (!message) return said;
-  const json::value* given = message->if_contains("flags");
-  std::int64_t flags = given && given->is_int64() ? given->get_int64() : 0;
+  Read read{json::parse(step.said.body, error)};
+  const json::object* message = error ? nullptr : read.body.if_object();
+  if (message) {
+    const json::value* given = message->if_contains("flags");
+    read.flags = given && given->is_int64() ? given->get_int64() : 0;
+  }
+  read.is_message = message != nullptr;
+  read.for_asker = options_.ephemeral || step.what == What::Notice || (read.flags & kEphemeral) != 0;
+  return read;
+}
+
+Said Conversation::own(Read read, Said said, bool edits) {
+  if (!read.is_message) return said;
+  json::object& message = read.body.get_object();
   // Whether only one person sees it is settled when a message is made.
-  if (edits)
-    flags &= ~kEphemeral;
-  else if (options_.ephemeral || only_for_asker)
-    flags |= kEphemeral;
+  const std::int64_t flags = !edits && read.for_asker ? read.flags | kEphemeral : read.flags & ~kEphemeral;
   if (flags != 0)
-    (*message)["flags"] = flags;
+    message["flags"] = flags;
   else
-    message->erase("flags");
-  said.body = json::serialize(body);
+    message.erase("flags");
+  said.body = json::serialize(read.body);
   return said;
 }
 
@@ -156,25 +172,32 @@ Conversation::Sending Conversation::webhook(const char* method, std::string path
   return to_send;
 }
 
-/// A message: as the first answer, in the place of "thinking ...", in the place of an earlier reply, or one more.
-Conversation::Sending Conversation::say(const Step& step, Said said) {
+/// A message: as the first answer, in the place of "thinking ...", in the place of an earlier reply, or one more. What
+/// is meant for one person never takes the place of what everybody sees.
+Conversation::Sending Conversation::say(const Step& step) {
   const bool answers = step.what != What::FollowUp;
-  const bool notice = step.what == What::Notice;
+  Read read = this->read(step);
+  const bool for_asker = read.for_asker;
   Sending to_send;
   if (callback_ == 0) {
-    Said mine = own(std::move(said), false, notice);
+    Said mine = own(std::move(read), step.said, false);
     to_send = callback(kMessage, std::move(mine.body), std::move(mine.files));
     to_send.becomes_answer = answers;
+  } else if (placeholder_ && for_asker && !options_.ephemeral) {
+    // As long as it is there, Discord puts the next message into it.
+    to_send = webhook("DELETE", "/messages/@original", {});
+    to_send.makes_room = true;
   } else if (placeholder_) {
-    to_send = webhook("PATCH", "/messages/@original", own(std::move(said), true, notice));
+    to_send = webhook("PATCH", "/messages/@original", own(std::move(read), step.said, true));
     to_send.fills_placeholder = true;
     to_send.becomes_answer = answers;
-  } else if (answers && !answer_.empty()) {
-    to_send = webhook("PATCH", "/messages/" + answer_, own(std::move(said), true, notice));
+  } else if (answers && !answer_.empty() && (answer_for_asker_ || !for_asker)) {
+    to_send = webhook("PATCH", "/messages/" + answer_, own(std::move(read), step.said, true));
   } else {
-    to_send = webhook("POST", "", own(std::move(said), false, notice));
+    to_send = webhook("POST", "", own(std::move(read), step.said, false));
     to_send.becomes_answer = answers;
   }
+  to_send.for_asker = for_asker;
   return to_send;
 }
 
@@ -196,24 +219,18 @@ Conversation::Sending Conversation::sending(const Step& step) {
     case What::FollowUp:
     case What::Message:
     case What::Notice:
-      return say(step, step.said);
+      return say(step);
     case What::Update: {
-      if (!on_message) return say(step, step.said);
-      Said mine = own(step.said, true, false);
+      if (!on_message) return say(step);
+      Said mine = own(read(step), step.said, true);
       if (callback_ == 0) return callback(kUpdate, std::move(mine.body), std::move(mine.files));
       if (callback_ == kDeferredUpdate || callback_ == kUpdate)
         return webhook("PATCH", "/messages/@original", std::move(mine));
       // The answer is another message already, so the bot changes this one as it would any of its own.
       Sending to_send = webhook("PATCH", "", std::move(mine));
       to_send.request.target = fmt::format("/channels/{}/messages/{}", one.channel, one.message);
-      to_send.removes_placeholder = placeholder_;
       return to_send;
     }
-    case What::RemovePlaceholder:
-      if (!placeholder_) return none;
-      none = webhook("DELETE", "/messages/@original", {});
-      none.fills_placeholder = true;
-      return none;
     case What::Form:
       if (callback_ == 0) return callback(kForm, step.said.body);
       none.instead = {TL_REFUSED, "a form must be the first answer, and there was another one already"};
@@ -224,7 +241,8 @@ Conversation::Sending Conversation::sending(const Step& step) {
       return none;
     case What::Nothing:
       if (callback_ == 0 && on_message) return callback(kDeferredUpdate, "");
-      if (callback_ == 0 || placeholder_) return say({What::Notice, {}, {}}, {text_message("Done.")});
+      if (callback_ == 0) return say({What::Notice, {text_message("Done.")}, {}});
+      if (placeholder_) return say({What::Message, {text_message("Done.")}, {}});
       return none;
   }
   return none;
@@ -236,22 +254,21 @@ void Conversation::ended(Step step, Sending sent, RestAnswer answer) {
   bool first = false;
   std::unique_lock lock(mutex_);
   if (sent.callback && answer.code == kAlreadyAnswered) outcome = {};  // an earlier try of this very answer
+  if (sent.makes_room && (outcome.status >= 0 || answer.code == kUnknownMessage)) {
+    placeholder_ = false;
+    steps_.push_front(std::move(step));
+    return next(std::move(lock));
+  }
   if (outcome.status >= 0) {
     if (sent.callback) {
       first = true;
       placeholder_ = sent.callback == kDeferredMessage;
-      if (sent.becomes_answer) answer_ = "@original";
-    } else {
-      if (sent.fills_placeholder) placeholder_ = false;
-      if (sent.becomes_answer && sent.fills_placeholder) answer_ = "@original";
-      if (sent.becomes_answer && !sent.fills_placeholder) {
-        json::error_code error;
-        const json::value made = json::parse(outcome.body.empty() ? "null" : outcome.body, error);
-        const json::object* message = error ? nullptr : made.if_object();
-        const json::value* id = message ? message->if_contains("id") : nullptr;
-        if (id && id->is_string()) answer_ = std::string(id->get_string());
-      }
-      if (sent.removes_placeholder) steps_.push_front({What::RemovePlaceholder, {}, {}});
+    } else if (sent.fills_placeholder) {
+      placeholder_ = false;
+    }
+    if (sent.becomes_answer) {
+      answer_ = sent.callback || sent.fills_placeholder ? "@original" : id_of_message(outcome.body);
+      answer_for_asker_ = sent.for_asker;
     }
   } else if (sent.callback) {
     if (answer.code == kUnknownInteraction) {

@@ -3,6 +3,7 @@
 //
 // Steps are sent one after the other: each knows what became of the one before it.
 #pragma once
+#include <boost/json/value.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -57,13 +58,13 @@ class Conversation final : public Asker, public std::enable_shared_from_this<Con
   void form(std::string body, Done);
   void choices(std::string list, Done);  // a JSON array
   void nothing(Done);
-  /// A sentence of the host's, which only who asked should see.
+  /// A sentence of the host's, which only who asked sees.
   void notice(std::string sentence, Done);
 
   bool deferred() const;
 
  private:
-  enum class What { Defer, Reply, FollowUp, Message, Update, Form, Choices, Nothing, Notice, RemovePlaceholder };
+  enum class What { Defer, Reply, FollowUp, Message, Update, Form, Choices, Nothing, Notice };
   struct Step {
     What what;
     Said said;
@@ -74,8 +75,18 @@ class Conversation final : public Asker, public std::enable_shared_from_this<Con
     RestRequest request;
     int callback = 0;             // its type; 0: not the first answer
     bool becomes_answer = false;  // later replies edit it
-    bool fills_placeholder = false, removes_placeholder = false;
-    OutsideAnswer instead;  // nothing is sent: how it ends
+    bool fills_placeholder = false;
+    bool makes_room = false;  // takes the placeholder away; then the step is sent
+    bool for_asker = false;   // nobody else may see it
+    OutsideAnswer instead;    // nothing is sent: how it ends
+  };
+
+  /// What a step says, read.
+  struct Read {
+    boost::json::value body;
+    bool is_message = false;
+    std::int64_t flags = 0;
+    bool for_asker = false;
   };
 
   void add(Step);
@@ -83,9 +94,10 @@ class Conversation final : public Asker, public std::enable_shared_from_this<Con
   Sending sending(const Step&);
   Sending callback(int type, std::string data, std::vector<OutboxRow::File> files = {});
   Sending webhook(const char* method, std::string path, Said);
-  Sending say(const Step&, Said);
+  Sending say(const Step&);
   void ended(Step, Sending, RestAnswer);
-  Said own(Said, bool edits, bool only_for_asker) const;
+  Read read(const Step&) const;
+  static Said own(Read, Said, bool edits);
 
   const Options options_;
   mutable std::mutex mutex_;
@@ -94,7 +106,8 @@ class Conversation final : public Asker, public std::enable_shared_from_this<Con
   int callback_ = 0;          // type of the first answer that is under way or was taken; 0: none
   bool placeholder_ = false;  // "thinking ..." waits to be filled
   std::string answer_;        // the message that replies edit: "@original" or an id; empty: none
-  std::string over_;          // why nothing can be said any more
+  bool answer_for_asker_ = false;
+  std::string over_;  // why nothing can be said any more
 };
 
 }  // namespace trellis::host

@@ -36,7 +36,8 @@ class Asker {
   using Done = std::function<void(OutsideAnswer)>;
   virtual ~Asker() = default;
 
-  /// The answer, or what replaces it as long as the handler goes on.
+  /// The answer, or what replaces it as long as the handler goes on. What only who asked may see does not replace what
+  /// everybody sees: it is one more message then.
   virtual void reply(Said, Done) = 0;
   /// One more message.
   virtual void follow_up(Said, Done) = 0;

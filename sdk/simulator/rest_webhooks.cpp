@@ -251,6 +251,7 @@ Response delete_own_message(Call& call) {
   const Target where = target(call);
   const StoredMessage& message = message_of(call, where);
   note(call, where, "deletes", {{"id", id_text(message.id)}});
+  if (where.interaction != nullptr && message.id == where.interaction->original) where.interaction->loading = false;
   delete_message(call, where.place, message);
   return call.nothing();
 }

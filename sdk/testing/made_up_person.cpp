@@ -195,6 +195,13 @@ void MadeUpPerson::take(RestRequest request, const std::function<void(RestAnswer
     if (callback_ == 5 && data.contains("flags")) message_["flags"] = data.at("flags");
     if (callback_ == 8 && data.contains("choices")) choices_ = data.at("choices").as_array();
     if (callback_ == 9) form_ = data;
+  } else if (request.method == "DELETE") {
+    message_.clear();
+    removed_ = true;
+  } else if (request.method == "POST" && removed_) {  // only they see it, so it could not take the place of the first
+    message_ = body;
+    removed_ = false;
+    answer.body = R"({"id":"answer"})";
   } else if (request.method == "POST") {
     follow_ups_.push_back(body);
     answer.body = fmt::format(R"({{"id":"follow-up {}"}})", follow_ups_.size());

@@ -30,7 +30,7 @@ class MadeUpPerson : public std::enable_shared_from_this<MadeUpPerson> {
   boost::json::object message_, form_;
   boost::json::array follow_ups_, choices_, files_;
   std::int64_t callback_ = 0;
-  bool deferred_ = false, updated_ = false;
+  bool deferred_ = false, updated_ = false, removed_ = false;
 };
 
 }  // namespace trellis::host

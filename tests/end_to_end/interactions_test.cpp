@@ -209,6 +209,20 @@ TEST_F(InteractionsTest, ARefusalIsASentenceForTheUser) {
   stop_host();
 }
 
+TEST_F(InteractionsTest, ALateRefusalIsNotForAllToSee) {
+  const std::string id = command("refuse", {{"ms", 3500}});
+  const json::object first = answered(id);
+  EXPECT_EQ(callback_type(first), 5);
+  EXPECT_EQ(flags(first), 0);
+  const json::object one = said(id);
+  EXPECT_TRUE(one.at("edits").as_array().empty());
+  EXPECT_EQ(one.at("deletes").as_array().size(), 1u) << "nobody is told to wait any more";
+  ASSERT_EQ(one.at("followups").as_array().size(), 1u);
+  EXPECT_EQ(one.at("followups").at(0).at("data").at("content"), "We are closed.");
+  EXPECT_EQ(one.at("followups").at(0).at("data").at("flags"), 64);
+  stop_host();
+}
+
 TEST_F(InteractionsTest, NothingToSayEndsInSomethingSensible) {
   const json::object one = said(command("silent"));
   EXPECT_EQ(content(one), "Done.");

@@ -203,6 +203,64 @@ TEST_F(ConversationTest, WhetherOthersSeeItIsSettledWithTheMessage) {
   EXPECT_EQ(sent_[3].body().at("flags"), 4);
 }
 
+TEST_F(ConversationTest, WhatIsForOneDoesNotFillWhatAllSee) {
+  const auto check = [&](const char* what, const std::function<void()>& say) {
+    SCOPED_TRACE(what);
+    sent_.clear();
+    open().defer();
+    EXPECT_EQ(sent_[0].body(), json::parse(R"({"type": 5})"));
+    answer(0);
+    say();
+    ASSERT_EQ(sent_.size(), 2u);
+    EXPECT_EQ(path(1), "DELETE /webhooks/77/tok/messages/@original");
+    answer(1);
+    ASSERT_EQ(sent_.size(), 3u);
+    EXPECT_EQ(path(2), "POST /webhooks/77/tok");
+    EXPECT_EQ(sent_[2].body().at("flags"), 64);
+  };
+  const std::string secret = R"({"content": "secret", "flags": 64})";
+  check("a refusal", [&] { talk_->notice("We are closed.", note()); });
+  check("an answer", [&] { talk_->message({secret}, note()); });
+  check("a follow-up", [&] { talk_->follow_up({secret}, note()); });
+  check("a reply", [&] { talk_->reply({secret}, note()); });
+  RestAnswer made;
+  made.body = R"({"id": "123"})";
+  answer(2, made);
+  EXPECT_EQ(ended_.size(), 1u);
+  talk_->message(text("end"), note());
+  EXPECT_EQ(path(3), "PATCH /webhooks/77/tok/messages/123") << "it was seen by one, and stays so";
+}
+
+TEST_F(ConversationTest, WhatIsForOneIsNotSaidWhereAllSeeItEvenWhenThatCannotBeTakenAway) {
+  open().defer();
+  answer(0);
+  talk_->notice("We are closed.", note());
+  answer(1, refused(500, 0));
+  EXPECT_EQ(sent_.size(), 2u);
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_LT(ended_[0].status, 0);
+  talk_->notice("We are closed.", note());
+  EXPECT_TRUE(path(2).starts_with("DELETE")) << path(2);
+  answer(2, refused(404, 10008));  // somebody else did
+  EXPECT_EQ(path(3), "POST /webhooks/77/tok");
+}
+
+TEST_F(ConversationTest, WhatIsForOneDoesNotReplaceAReplyThatAllSee) {
+  open().reply(text("1"), note());
+  answer(0);
+  talk_->notice("We are closed.", note());
+  EXPECT_EQ(path(1), "POST /webhooks/77/tok");
+  EXPECT_EQ(sent_[1].body().at("flags"), 64);
+  open(InteractionKind::Command, true).reply(text("1"), note());
+  answer(2);
+  talk_->notice("We are closed.", note());
+  EXPECT_EQ(path(3), "PATCH /webhooks/77/tok/messages/@original") << "one person sees both";
+  open().reply({R"({"content": "1", "flags": 64})"}, note());
+  answer(4);
+  talk_->notice("We are closed.", note());
+  EXPECT_EQ(path(5), "PATCH /webhooks/77/tok/messages/@original");
+}
+
 TEST_F(ConversationTest, AFormMustBeFirst) {
   open();
   EXPECT_EQ(talk_->form_refused(), "");

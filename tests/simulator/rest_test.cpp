@@ -153,7 +153,22 @@ TEST_F(Rest, CommandsAndInteractions) {
   const json::value pressed = json::parse(press.text);
   ask(204, "POST", "/interactions/" + id(pressed) + "/" + std::string(pressed.at("token").as_string()) + "/callback",
       R"({"type":9,"data":{"custom_id":"m","title":"t","components":[{"type":18,"label":"l","component":{"type":4,"style":1,"custom_id":"i"}}]}})");
-  EXPECT_TRUE(gateway.interact(R"({"modal":")" + id(pressed) + R"(","fields":{"i":"v"}})").ok);
+  const auto submit = gateway.interact(R"({"modal":")" + id(pressed) + R"(","fields":{"i":"v"}})");
+  ASSERT_TRUE(submit.ok) << submit.text;
+  const json::value submitted = json::parse(submit.text);
+  const std::string form_token(submitted.at("token").as_string());
+  ask(204, "POST", "/interactions/" + id(submitted) + "/" + form_token + "/callback", R"({"type":6})");
+  const std::string of_form = "/webhooks/" + app + "/" + form_token;
+  EXPECT_EQ(id(ask(200, "PATCH", of_form + "/messages/@original", R"({"content":"z"})")), message);
+  // "thinking ..." that was taken away is not what the next message fills.
+  const auto again = gateway.interact(R"({"command":"a","options":{"t":"x"}})");
+  ASSERT_TRUE(again.ok) << again.text;
+  const json::value third = json::parse(again.text);
+  const std::string third_token(third.at("token").as_string());
+  ask(204, "POST", "/interactions/" + id(third) + "/" + third_token + "/callback", R"({"type":5})");
+  ask(204, "DELETE", "/webhooks/" + app + "/" + third_token + "/messages/@original");
+  const json::value alone = ask(200, "POST", "/webhooks/" + app + "/" + third_token, R"({"content":"x","flags":64})");
+  EXPECT_EQ(alone.at("flags").to_number<int>() & 64, 64);
   for (const char* senseless : {"", "[]", "{}", R"({"command":"b"})", R"({"button":"go","message":"1"})",
                                 R"({"modal":"1"})", R"({"command":"a","guild":"1"})",
                                 R"({"user_command":"U","target":"1"})", R"({"command":"a","options":{"t":1}})"}) {

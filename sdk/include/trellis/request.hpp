@@ -165,8 +165,9 @@ class Interaction : public Request {
   std::string_view data() const { return detail::view(raw_->body); }  // of the component or form
   JsonView json() const { return JsonView(raw_->raw); }
 
-  /// [yields] Now; again = edits it: for progress. What the handler returns edits it too. Throws Error when Discord
-  /// does not take it, or the 15 minutes are over.
+  /// [yields] Now; again = edits it: for progress. What the handler returns edits it too; what is ephemeral or a
+  /// refusal becomes one more message where everybody sees the first. Throws Error when Discord does not take it, or
+  /// the 15 minutes are over.
   void reply(const Message& message) { answer(message, turn_->answer ? turn_->answer->reply : nullptr, "reply"); }
   /// [yields] One more message. Throws as reply().
   void follow_up(const Message& message) {

@@ -37,7 +37,7 @@ class Desk final : public Plugin {
     setup.command("progress", "Says how far it is", this, &Desk::progress);
     setup.command("file", "With a file", this, &Desk::file);
     setup.command("broken", "Throws", this, &Desk::broken);
-    setup.command("refuse", "Refuses", this, &Desk::refuse);
+    setup.command("refuse", "Refuses", this, &Desk::refuse, param("ms"));
     setup.command("silent", "Answers with nothing", this, &Desk::silent);
     setup.command("late_form", "Opens a form too late", this, &Desk::late_form);
     setup.command("wrong", "Answers with what Discord refuses", this, &Desk::wrong);
@@ -128,7 +128,10 @@ class Desk final : public Plugin {
     visit(command, "broken");
     throw std::runtime_error("the coffee machine is on fire");
   }
-  std::string refuse(Command&) { throw Refused("We are closed."); }
+  std::string refuse(Command& command, std::optional<int> ms) {
+    if (ms) command.sleep(std::chrono::milliseconds(*ms));
+    throw Refused("We are closed.");
+  }
   void silent(Command& command) { visit(command, "silent"); }
   /// Two buttons that Discord cannot tell apart.
   Message wrong(Command&) { return Message("Wrong").button("One", more_, "1").button("Two", more_, "1"); }

@@ -91,14 +91,21 @@ json::object PeopleBench::said(const std::string& id) {
   return found;
 }
 
+/// The answer as it stands: what one person may see only has come after "thinking ..." was taken away.
+static const json::value& last_of(const json::object& account) {
+  const json::array& edits = account.at("edits").as_array();
+  const json::array& follow_ups = account.at("followups").as_array();
+  if (!account.at("deletes").as_array().empty() && !follow_ups.empty()) return follow_ups.back();
+  return edits.empty() ? account.at("callback") : edits.back();
+}
+
 std::int64_t PeopleBench::callback_type(const json::object& account) {
   const json::value& callback = account.at("callback");
   return callback.is_object() ? callback.at("type").to_number<std::int64_t>() : 0;
 }
 
 std::string PeopleBench::content(const json::object& account) {
-  const json::array& edits = account.at("edits").as_array();
-  const json::value& last = edits.empty() ? account.at("callback") : edits.back();
+  const json::value& last = last_of(account);
   if (!last.is_object()) return {};
   const json::value* data = last.get_object().if_contains("data");
   const json::value* text = data && data->is_object() ? data->get_object().if_contains("content") : nullptr;
@@ -106,8 +113,7 @@ std::string PeopleBench::content(const json::object& account) {
 }
 
 json::object PeopleBench::embed(const json::object& account) {
-  const json::array& edits = account.at("edits").as_array();
-  const json::value& last = edits.empty() ? account.at("callback") : edits.back();
+  const json::value& last = last_of(account);
   if (!last.is_object()) return {};
   const json::value* data = last.get_object().if_contains("data");
   const json::value* embeds = data && data->is_object() ? data->get_object().if_contains("embeds") : nullptr;

@@ -34,6 +34,10 @@ class Cafe final : public Plugin {
       command.sleep(5s);
       return order_.open("1");
     });
+    setup.command("whisper", "For one, after a nap", [](Command& command) {
+      command.sleep(5s);
+      return Message("psst").ephemeral();
+    });
     setup.command("secret", "For one", [](Command&) { return "psst"; }).ephemeral();
     setup.command("close", "For owners", [](Command&) { return "Closed."; }).owners_only();
     setup.command("kick", "For some", [](Command&) { return "Out."; }).needs(Permission::KickMembers);
@@ -131,6 +135,10 @@ TEST(People, SeeProgressAndPatience) {
   const auto nap = host.command(kAda, "nap");
   EXPECT_TRUE(nap.deferred());
   EXPECT_EQ(nap, "awake");
+  const auto whisper = host.command(kAda, "whisper");
+  EXPECT_TRUE(whisper.deferred());
+  EXPECT_EQ(whisper, "psst");
+  EXPECT_TRUE(whisper.ephemeral());
   EXPECT_THROW(host.command(kAda, "late"), Failure) << "a form must be the first answer";
 }
 
