@@ -213,7 +213,8 @@ Conversation::Sending Conversation::sending(const Step& step) {
     case What::Defer:
       if (callback_ != 0) return none;
       if (one.kind == InteractionKind::Autocomplete) return callback(kChoices, R"({"choices":[]})");
-      if (one.kind == InteractionKind::Component) return callback(kDeferredUpdate, "");
+      // Also of a form that a button opened: only so can it change the message when that is ephemeral.
+      if (on_message) return callback(kDeferredUpdate, "");
       return callback(kDeferredMessage, options_.ephemeral ? fmt::format(R"({{"flags":{}}})", kEphemeral) : "");
     case What::Reply:
     case What::FollowUp:

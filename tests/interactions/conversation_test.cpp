@@ -27,7 +27,7 @@ class ConversationTest : public testing::Test {
     options.about.token = "tok";
     options.about.application = "77";
     options.about.channel = 6;
-    options.about.message = kind == InteractionKind::Component ? 99 : 0;
+    options.about.message = kind == InteractionKind::Component || from_button_ ? 99 : 0;
     options.ephemeral = ephemeral;
     options.received = now_;
     options.now = [this] { return now_; };
@@ -63,6 +63,7 @@ class ConversationTest : public testing::Test {
   std::vector<OutsideAnswer> ended_;
   std::shared_ptr<Conversation> talk_;
   std::string late_;
+  bool from_button_ = false;  // the form was opened by one
   int deferred_ = 0, answered_ = 0;
 };
 
@@ -259,6 +260,19 @@ TEST_F(ConversationTest, WhatIsForOneDoesNotReplaceAReplyThatAllSee) {
   answer(4);
   talk_->notice("We are closed.", note());
   EXPECT_EQ(path(5), "PATCH /webhooks/77/tok/messages/@original");
+}
+
+TEST_F(ConversationTest, ASlowFormOfAButtonChangesTheButtonsMessage) {
+  from_button_ = true;
+  open(InteractionKind::Form).defer();
+  EXPECT_EQ(type(0), 6);
+  answer(0);
+  talk_->update(text("new"), note());
+  EXPECT_EQ(path(1), "PATCH /webhooks/77/tok/messages/@original");
+  answer(1);
+  talk_->message({R"({"content": "psst", "flags": 64})"}, note());
+  EXPECT_EQ(path(2), "POST /webhooks/77/tok");
+  EXPECT_EQ(sent_[2].body().at("flags"), 64);
 }
 
 TEST_F(ConversationTest, AFormMustBeFirst) {
