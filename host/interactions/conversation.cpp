@@ -62,6 +62,13 @@ bool Conversation::deferred() const {
   return callback_ == kDeferredMessage || callback_ == kDeferredUpdate;
 }
 
+bool Conversation::over() const {
+  std::lock_guard lock(mutex_);
+  if (!over_.empty()) return true;
+  if (options_.about.kind == InteractionKind::Autocomplete && callback_ != 0) return true;
+  return options_.now() >= options_.received + (callback_ != 0 ? Clock::duration(kTokenLives) : kFirstAnswer);
+}
+
 void Conversation::add(Step step) {
   std::unique_lock lock(mutex_);
   if (step.what == What::Defer && (busy_ || callback_ != 0 || !over_.empty())) return;

@@ -62,6 +62,8 @@ class Conversation final : public Asker, public std::enable_shared_from_this<Con
   void notice(std::string sentence, Done);
 
   bool deferred() const;
+  /// Whatever is said now does not reach the user: it is too late, or the suggestions were answered.
+  bool over() const;
 
  private:
   enum class What { Defer, Reply, FollowUp, Message, Update, Form, Choices, Nothing, Notice };

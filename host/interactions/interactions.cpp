@@ -103,10 +103,12 @@ void Interactions::Impl::receive(std::string_view data, std::int64_t received_us
   const auto conversation = begin(std::move(*one), to, now - held);
   const auto patience = kind == InteractionKind::Autocomplete ? std::chrono::microseconds(kSuggestions)
                                                               : std::chrono::microseconds(Conversation::kTokenLives);
-  const bool taken =
-      threads.post(to.plugin, [self = shared_from_this(), conversation, to, until = received_us + patience.count()] {
+  const bool taken = threads.post(
+      to.plugin,
+      [self = shared_from_this(), conversation, to, until = received_us + patience.count()] {
         self->serve(conversation, to, until);
-      });
+      },
+      kind == InteractionKind::Autocomplete);
   if (taken) return;
   tell(conversation, to, {TL_TIMEOUT, "too many interactions wait for this plugin"},
        [self = shared_from_this(), plugin = to.plugin, kind](std::string_view outcome) {
@@ -158,6 +160,9 @@ void Interactions::Impl::serve(const std::shared_ptr<Conversation>& conversation
                                std::int64_t deadline_us) {
   const auto ended = [self = shared_from_this(), plugin = to.plugin, kind = conversation->about().kind](
                          std::string_view outcome) { self->end(plugin, kind, outcome); };
+  // Nobody would see what comes of it.
+  if (options.now_us() >= deadline_us || conversation->over())
+    return tell(conversation, to, {TL_TIMEOUT, "it has waited for its turn until it was too late"}, ended);
   const auto lane = to.plugin.empty() ? nullptr : options.lane(to.plugin);
   if (!lane) {
     const std::string error = to.plugin.empty() ? "no plugin declares it" : "the plugin is not loaded";

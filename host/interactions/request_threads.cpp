@@ -13,14 +13,15 @@ RequestThreads::RequestThreads(std::size_t threads, std::size_t waiting_per_plug
 
 RequestThreads::~RequestThreads() { detach(); }
 
-bool RequestThreads::post(const std::string& plugin, std::function<void()> run) {
+bool RequestThreads::post(const std::string& plugin, std::function<void()> run, bool passing) {
   {
     std::lock_guard lock(state_->mutex);
     if (state_->ending) return false;
     Line& line = state_->lines[plugin];
-    if (line.waiting.size() >= state_->waiting_max) return false;
+    if (line.waiting.size() >= state_->waiting_max || (passing && line.passing >= kPassingMax)) return false;
     if (line.waiting.empty()) state_->turns.push_back(plugin);
-    line.waiting.push_back(std::move(run));
+    line.waiting.push_back({std::move(run), passing});
+    if (passing) ++line.passing;
   }
   state_->changed.notify_all();
   return true;
@@ -40,7 +41,8 @@ void RequestThreads::serve(const std::shared_ptr<State>& state) {
     const std::string plugin = std::move(*turn);
     state->turns.erase(turn);
     Line& line = state->lines[plugin];
-    std::function<void()> run = std::move(line.waiting.front());
+    std::function<void()> run = std::move(line.waiting.front().run);
+    if (line.waiting.front().passing) --line.passing;
     line.waiting.pop_front();
     if (!line.waiting.empty()) state->turns.push_back(plugin);
     ++line.running;

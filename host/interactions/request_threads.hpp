@@ -15,6 +15,8 @@ namespace trellis::host {
 
 class RequestThreads {
  public:
+  static constexpr std::size_t kPassingMax = 8;  // waiting ones of a plugin
+
   explicit RequestThreads(std::size_t threads, std::size_t waiting_per_plugin = 256);
   /// join() first.
   ~RequestThreads();
@@ -23,7 +25,8 @@ class RequestThreads {
 
   /// [any thread] In order for each plugin; plugins take turns. False: too many of this plugin wait already, or it
   /// ends.
-  bool post(const std::string& plugin, std::function<void()> run);
+  /// `passing`: soon worth nothing, as suggestions are; few of them wait.
+  bool post(const std::string& plugin, std::function<void()> run, bool passing = false);
   /// What waits is run, nothing more is taken; waits for the threads.
   void join();
   /// Ends without waiting for what runs: threads in a handler that does not return.
@@ -31,9 +34,13 @@ class RequestThreads {
   std::size_t waiting() const;
 
  private:
+  struct Task {
+    std::function<void()> run;
+    bool passing = false;
+  };
   struct Line {
-    std::deque<std::function<void()>> waiting;
-    std::size_t running = 0;
+    std::deque<Task> waiting;
+    std::size_t running = 0, passing = 0;
   };
   struct State {
     mutable std::mutex mutex;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
 
 #include "people.hpp"
 #include "scenarios.hpp"
@@ -220,6 +221,27 @@ TEST_F(InteractionsTest, ALateRefusalIsNotForAllToSee) {
   ASSERT_EQ(one.at("followups").as_array().size(), 1u);
   EXPECT_EQ(one.at("followups").at(0).at("data").at("content"), "We are closed.");
   EXPECT_EQ(one.at("followups").at(0).at("data").at("flags"), 64);
+  stop_host();
+}
+
+TEST_F(InteractionsTest, SuggestionsThatNobodyWaitsForAreNotAskedFor) {
+  const auto word = folder() / "go";
+  const std::string stuck = command("stuck", {{"until", word.string()}});
+  wait_until("the handler stands", [&] { return std::filesystem::exists(word.string() + ".begun"); });
+  std::vector<std::string> others;  // with them the plugin has all the threads that it may
+  for (int i = 0; i < 3; ++i) others.push_back(command("silent"));
+  const json::object one =
+      answered(act({{"autocomplete", "find"}, {"options", {{"what", "ab"}}}, {"focused", "what"}}));
+  EXPECT_TRUE(one.at("callback").at("data").at("choices").as_array().empty());
+  write_file(word, "go");
+  EXPECT_EQ(content(said(stuck)), "Free again");
+  for (const std::string& id : others) EXPECT_EQ(content(said(id)), "Done.");
+  wait_until("the suggestions had their turn", [&] {
+    return ctl({"metrics"})
+               .out.find(R"(trellis_interactions_total{kind="autocomplete",outcome="late",plugin="desk"} 1)") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(call("desk", "suggested", "{}"), json::value(0));
   stop_host();
 }
 

@@ -275,6 +275,24 @@ TEST_F(ConversationTest, ASlowFormOfAButtonChangesTheButtonsMessage) {
   EXPECT_EQ(sent_[2].body().at("flags"), 64);
 }
 
+TEST_F(ConversationTest, ItIsOverWhenNothingReachesTheUser) {
+  open();
+  EXPECT_FALSE(talk_->over());
+  now_ += 3s;
+  EXPECT_TRUE(talk_->over());
+  open().defer();
+  answer(0);
+  now_ += 14min;
+  EXPECT_FALSE(talk_->over());
+  now_ += 1min;
+  EXPECT_TRUE(talk_->over());
+  open(InteractionKind::Autocomplete).defer();
+  EXPECT_TRUE(talk_->over()) << "the list was empty";
+  open().message(text("hi"), note());
+  answer(2, refused(404, 10062));
+  EXPECT_TRUE(talk_->over());
+}
+
 TEST_F(ConversationTest, AFormMustBeFirst) {
   open();
   EXPECT_EQ(talk_->form_refused(), "");

@@ -68,5 +68,34 @@ TEST(RequestThreads, SoManyWaitAndNoMore) {
   EXPECT_FALSE(threads.post("a", [] {})) << "it has ended";
 }
 
+TEST(RequestThreads, FewOfWhatIsSoonWorthNothingWait) {
+  RequestThreads threads(2);
+  std::promise<void> begun, go;
+  const std::shared_future<void> gone = go.get_future().share();
+  threads.post("a", [&, gone] {
+    begun.set_value();
+    gone.wait();
+  });
+  begun.get_future().wait();
+  std::atomic<int> ran = 0;
+  for (std::size_t i = 0; i < RequestThreads::kPassingMax; ++i) EXPECT_TRUE(threads.post("a", [&] { ++ran; }, true));
+  EXPECT_FALSE(threads.post("a", [&] { ++ran; }, true));
+  EXPECT_TRUE(threads.post("a", [&] { ++ran; })) << "others wait as before";
+  EXPECT_TRUE(threads.post("b", [&] { ++ran; }, true));
+  go.set_value();
+  threads.join();
+  EXPECT_EQ(ran, 10);
+}
+
+TEST(RequestThreads, WhatHasRunMakesRoom) {
+  RequestThreads threads(2);
+  for (std::size_t i = 0; i < 3 * RequestThreads::kPassingMax; ++i) {
+    std::promise<void> done;
+    ASSERT_TRUE(threads.post("a", [&] { done.set_value(); }, true));
+    done.get_future().wait();
+  }
+  threads.join();
+}
+
 }  // namespace
 }  // namespace trellis::host

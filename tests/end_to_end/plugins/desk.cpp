@@ -1,5 +1,7 @@
 // Somebody to talk to: commands, buttons, selects and forms of every kind, and all the ways in which they can end.
+#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <trellis/plugin.hpp>
 
@@ -49,6 +51,7 @@ class Desk final : public Plugin {
     setup.user_command("Greet", this, &Desk::greet);
     setup.message_command("Quote", this, &Desk::quote);
     setup.method("post", this, &Desk::post, param("channel"));
+    setup.method("suggested", this, &Desk::suggested);
     setup.method("visits", this, &Desk::visits, param("name"));
   }
 
@@ -68,6 +71,7 @@ class Desk final : public Plugin {
 
   std::string find(Command&, std::string what) { return "Found " + what; }
   std::vector<Suggestion> suggest(Typing& typing) {
+    ++suggested_;
     if (typing.typed() == "fail") throw std::runtime_error("no suggestions today");
     if (typing.typed() == "slow") typing.sleep(20s);
     std::vector<Suggestion> found;
@@ -135,9 +139,10 @@ class Desk final : public Plugin {
   void silent(Command& command) { visit(command, "silent"); }
   /// Two buttons that Discord cannot tell apart.
   Message wrong(Command&) { return Message("Wrong").button("One", more_, "1").button("Two", more_, "1"); }
-  /// Until the file is there.
+  /// Until the file is there. "<until>.begun" tells that it runs.
   std::string stuck(Command& command, std::string until) {
     visit(command, "stuck");
+    std::ofstream(until + ".begun") << "begun";
     while (!std::filesystem::exists(until)) std::this_thread::sleep_for(20ms);
     return "Free again";
   }
@@ -158,9 +163,13 @@ class Desk final : public Plugin {
     return Json(visit ? visit->count : 0);
   }
 
+  /// How often suggestions were asked for.
+  Json suggested(Request&) { return Json(suggested_.load()); }
+
   Table<Visit> visits_;
   Component more_, change_, quiet_, ask_;
   Form order_;
+  std::atomic<std::int64_t> suggested_ = 0;
 };
 
 }  // namespace
