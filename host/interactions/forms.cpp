@@ -90,7 +90,7 @@ json::object form_body(std::string_view plugin, const EntrySpec& form, std::stri
     if (!param.text.empty() && characters(param.text) <= kLabelMax) {
       label["label"] = param.text;
     } else {
-      label["label"] = param.name.substr(0, kLabelMax);
+      label["label"] = param.name;  // which is short enough, says the check of declarations
       if (!param.text.empty() && characters(param.text) <= kDescriptionMax) label["description"] = param.text;
     }
     components.push_back(std::move(label));

@@ -50,6 +50,14 @@ TEST(Forms, FieldsAreWhatWasDeclared) {
   EXPECT_FALSE(labels[3].at("component").as_object().contains("max_length")) << "a number's limit is not its length";
 }
 
+TEST(Forms, ANameIsALabelInWholeCharacters) {
+  EntrySpec form = order();
+  form.params[1].name = "x";
+  for (int i = 0; i < 40; ++i) form.params[1].name += "ü";
+  const json::object made = form_body("desk", form, "");
+  EXPECT_EQ(made.at("components").at(1).at("label"), json::string(form.params[1].name));
+}
+
 TEST(Forms, ChoicesAreASelect) {
   EntrySpec form = order();
   form.params[3].choices = {{"Small", std::int64_t{1}}, {"Large", std::int64_t{5}}};
