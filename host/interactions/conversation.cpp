@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "store/values.hpp"
+
 namespace trellis::host {
 
 namespace {
@@ -18,9 +20,10 @@ constexpr int kUnknownMessage = 10008, kUnknownInteraction = 10062, kAlreadyAnsw
 constexpr std::int64_t kEphemeral = 64;
 constexpr std::chrono::seconds kPatience{60};  // for what follows the first answer
 
-std::string text_message(std::string_view text) {
-  return json::serialize(json::object{{"content", json::string_view(text.data(), text.size())},
-                                      {"allowed_mentions", json::object{{"parse", json::array()}}}});
+/// Discord takes no message that is no UTF-8, and then nobody would hear of it.
+std::string text_message(std::string_view given) {
+  const std::string text = printable(given);
+  return json::serialize(json::object{{"content", text}, {"allowed_mentions", json::object{{"parse", json::array()}}}});
 }
 
 /// Of a message that Discord made; empty: it does not say.
@@ -282,12 +285,15 @@ void Conversation::ended(Step step, Sending sent, RestAnswer answer) {
     if (answer.code == kUnknownInteraction) {
       over_ = "Discord does not know the interaction any more (10062): the first answer came later than 3 s";
       late = over_;
+      outcome.status = TL_TIMEOUT;
     } else if (!answer.maybe_done) {
       callback_ = 0;  // not taken: another one may be
     } else if (sent.callback == kDeferredMessage) {
       placeholder_ = true;
     }
   }
+  // A notice is the last word: without it the user should not be told to wait.
+  if (step.what == What::Notice && callback_ == 0 && over_.empty()) over_ = "the user could not be told";
   const auto after = options_.now() - options_.received;
   lock.unlock();
   if (first && options_.on_first) options_.on_first(step.what == What::Defer, after);

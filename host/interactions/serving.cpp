@@ -71,9 +71,13 @@ std::string_view sentence_for_unavailable(tl_status status) {
   return "This is not available right now. Please try again in a moment.";
 }
 
-Asker::Done told(std::string_view outcome, Ended ended) {
-  return [outcome, ended = std::move(ended)](const OutsideAnswer& answer) {
-    ended(answer.status >= 0 ? outcome : answer.status == TL_TIMEOUT ? "late" : "failed");
+Asker::Done told(const std::shared_ptr<Conversation>& conversation, const Destination& to, std::string_view outcome,
+                 Ended ended) {
+  return [conversation, to, outcome, ended = std::move(ended)](const OutsideAnswer& answer) {
+    if (answer.status >= 0) return ended(outcome);
+    if (answer.status == TL_TIMEOUT) return ended("late");
+    log_failure(Level::Error, "the user could not be told", *conversation, to, answer.error, error_id());
+    ended("failed");
   };
 }
 
@@ -81,7 +85,8 @@ void say_what_failed(const std::shared_ptr<Conversation>& conversation, const De
                      Ended ended) {
   const std::string id = error_id();
   log_failure(Level::Error, "a handler failed", *conversation, to, error, id);
-  conversation->notice(fmt::format("Something went wrong. (Error {})", id), told("failed", std::move(ended)));
+  conversation->notice(fmt::format("Something went wrong. (Error {})", id),
+                       told(conversation, to, "failed", std::move(ended)));
 }
 
 void send_answer(const std::shared_ptr<Conversation>& conversation, const Destination& to, RequestAnswer answer,
@@ -93,7 +98,7 @@ void send_answer(const std::shared_ptr<Conversation>& conversation, const Destin
     log_failure(Level::Error, "the answer was not taken", *conversation, to, sent.error, id);
     if (sent.status == TL_TIMEOUT || sent.status == TL_CANCELLED) return ended("late");
     conversation->notice(fmt::format("Something went wrong with the answer. (Error {})", id),
-                         told("failed", std::move(ended)));
+                         told(conversation, to, "failed", std::move(ended)));
   };
   if (answer.type.empty()) return conversation->nothing(std::move(done));
   Said said{std::move(answer.body), std::move(answer.files)};
@@ -156,17 +161,19 @@ void tell(const std::shared_ptr<Conversation>& conversation, const Destination& 
     const std::string_view outcome = answer.status >= 0                           ? "answered"
                                      : answer.status == TL_TIMEOUT && !answer.ran ? "late"
                                                                                   : "failed";
-    return conversation->choices(answer.status < 0 ? "[]" : choices_of(answer.body), told(outcome, std::move(ended)));
+    return conversation->choices(answer.status < 0 ? "[]" : choices_of(answer.body),
+                                 told(conversation, to, outcome, std::move(ended)));
   }
   if (answer.status >= 0) return send_answer(conversation, to, std::move(answer), std::move(ended));
   if (answer.for_the_user)
-    return conversation->notice(shortened(answer.error, kTextMax), told("refused", std::move(ended)));
+    return conversation->notice(shortened(answer.error, kTextMax), told(conversation, to, "refused", std::move(ended)));
   if (answer.status == TL_CANCELLED)
     return conversation->notice("This was interrupted, because the bot is being restarted. Please try again.",
-                                told("unavailable", std::move(ended)));
+                                told(conversation, to, "unavailable", std::move(ended)));
   if (answer.ran) return say_what_failed(conversation, to, answer.error, std::move(ended));
   log_failure(Level::Warn, "nobody can serve this now", *conversation, to, answer.error, error_id());
-  conversation->notice(std::string(sentence_for_unavailable(answer.status)), told("unavailable", std::move(ended)));
+  conversation->notice(std::string(sentence_for_unavailable(answer.status)),
+                       told(conversation, to, "unavailable", std::move(ended)));
 }
 
 }  // namespace trellis::host

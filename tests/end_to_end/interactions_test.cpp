@@ -224,6 +224,14 @@ TEST_F(InteractionsTest, ALateRefusalIsNotForAllToSee) {
   stop_host();
 }
 
+TEST_F(InteractionsTest, AUserWhoCannotBeToldIsInTheLog) {
+  sim().fault("rest_error", {{"method", "POST"}, {"path", "/callback"}, {"count", 1}, {"status", 403}});
+  const std::string id = command("refuse");
+  may_fail_.push_back(id);
+  wait_until("it is in the log", [&] { return host().err().find("the user could not be told") != std::string::npos; });
+  stop_host();
+}
+
 TEST_F(InteractionsTest, SuggestionsThatNobodyWaitsForAreNotAskedFor) {
   const auto word = folder() / "go";
   const std::string stuck = command("stuck", {{"until", word.string()}});

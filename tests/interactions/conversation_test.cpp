@@ -275,6 +275,16 @@ TEST_F(ConversationTest, ASlowFormOfAButtonChangesTheButtonsMessage) {
   EXPECT_EQ(sent_[2].body().at("flags"), 64);
 }
 
+TEST_F(ConversationTest, NobodyIsToldToWaitForWhatDoesNotCome) {
+  open().notice("We are closed.", note());
+  answer(0, refused(400, 50035));
+  ASSERT_EQ(ended_.size(), 1u);
+  EXPECT_EQ(ended_[0].status, TL_INVALID);
+  now_ += Conversation::kDeferAfter;
+  talk_->defer();
+  EXPECT_EQ(sent_.size(), 1u);
+}
+
 TEST_F(ConversationTest, ItIsOverWhenNothingReachesTheUser) {
   open();
   EXPECT_FALSE(talk_->over());
@@ -291,6 +301,11 @@ TEST_F(ConversationTest, ItIsOverWhenNothingReachesTheUser) {
   open().message(text("hi"), note());
   answer(2, refused(404, 10062));
   EXPECT_TRUE(talk_->over());
+}
+
+TEST_F(ConversationTest, ASentenceThatIsNoUtf8IsSaidAllTheSame) {
+  open().notice("caf\xe9 is closed", note());
+  EXPECT_EQ(sent_[0].body().at("data").at("content"), "caf? is closed");
 }
 
 TEST_F(ConversationTest, AFormMustBeFirst) {
@@ -339,6 +354,7 @@ TEST_F(ConversationTest, WhatDiscordForgotIsLate) {
   EXPECT_NE(late_.find("10062"), std::string::npos);
   EXPECT_EQ(sent_.size(), 1u);
   ASSERT_EQ(ended_.size(), 2u);
+  EXPECT_EQ(ended_[0].status, TL_TIMEOUT);
   EXPECT_EQ(ended_[1].status, TL_TIMEOUT);
 }
 
