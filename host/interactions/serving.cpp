@@ -114,9 +114,10 @@ Destination destination_of(const Interaction& one, const Declared& declared) {
   if (one.kind == InteractionKind::Component || one.kind == InteractionKind::Form) {
     const auto id = read_custom_id(one.name);
     if (!id) return to;
-    to = {id->plugin, id->name, id->data};
+    // What stands before the colon may be anything: of another program, or of a plugin that is gone.
     const auto found = declared.find(id->plugin);
     if (found == declared.end()) return to;
+    to = {id->plugin, id->name, id->data};
     for (const EntrySpec& entry : found->second)
       if (entry.kind == one.entry_kind() && entry.name == id->name)
         to.ephemeral = (entry.flags & TL_ENTRY_EPHEMERAL) != 0;
