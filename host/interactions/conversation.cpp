@@ -300,6 +300,9 @@ void Conversation::ended(Step step, Sending sent, RestAnswer answer) {
   if (!late.empty() && options_.on_late) options_.on_late(late);
   if (step.done) step.done(std::move(outcome));
   lock.lock();
+  // The deferral came due while this was under way, and was left out for it.
+  if (sent.callback && callback_ == 0 && step.what != What::Defer && steps_.empty() && after >= kDeferAfter)
+    steps_.push_back({What::Defer, {}, {}});
   next(std::move(lock));
 }
 

@@ -275,6 +275,21 @@ TEST_F(ConversationTest, ASlowFormOfAButtonChangesTheButtonsMessage) {
   EXPECT_EQ(sent_[2].body().at("flags"), 64);
 }
 
+TEST_F(ConversationTest, ADeferralThatCameDueMeanwhileIsMadeUpFor) {
+  open().reply(text(""), note());
+  now_ += Conversation::kDeferAfter;
+  talk_->defer();
+  EXPECT_EQ(sent_.size(), 1u);
+  answer(0, refused(400, 50035));
+  ASSERT_EQ(sent_.size(), 2u);
+  EXPECT_EQ(type(1), 5);
+  answer(1, refused(400, 50035));
+  EXPECT_EQ(sent_.size(), 2u) << "not for ever";
+  open().reply(text(""), note());
+  answer(2, refused(400, 50035));
+  EXPECT_EQ(sent_.size(), 3u) << "there is time";
+}
+
 TEST_F(ConversationTest, NobodyIsToldToWaitForWhatDoesNotCome) {
   open().notice("We are closed.", note());
   answer(0, refused(400, 50035));
