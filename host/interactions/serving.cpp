@@ -159,11 +159,8 @@ void tell(const std::shared_ptr<Conversation>& conversation, const Destination& 
   if (one.kind == InteractionKind::Autocomplete) {  // there is no way to tell of an error
     if (answer.status < 0 && answer.ran && !answer.for_the_user && answer.status != TL_CANCELLED)
       log_failure(Level::Error, "suggestions failed", *conversation, to, answer.error, error_id());
-    const std::string_view outcome = answer.status >= 0                           ? "answered"
-                                     : answer.status == TL_TIMEOUT && !answer.ran ? "late"
-                                                                                  : "failed";
     return conversation->choices(answer.status < 0 ? "[]" : choices_of(answer.body),
-                                 told(conversation, to, outcome, std::move(ended)));
+                                 told(conversation, to, answer.status < 0 ? "failed" : "answered", std::move(ended)));
   }
   if (answer.status >= 0) return send_answer(conversation, to, std::move(answer), std::move(ended));
   if (answer.for_the_user)
