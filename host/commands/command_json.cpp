@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/value.hpp>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "commands/command_names.hpp"
@@ -161,6 +162,8 @@ json::object tree_json(const std::string& name, const Tree& tree, int type) {
 
 /// 1 and 1.0 are the same to Discord.
 json::value plain_number(const json::value& value) {
+  if (const auto* number = value.if_uint64(); number && *number <= std::numeric_limits<std::int64_t>::max())
+    return static_cast<std::int64_t>(*number);
   constexpr double kExact = 9007199254740992;  // 2^53
   if (!value.is_double() || std::abs(value.get_double()) > kExact) return value;
   const double number = value.get_double();

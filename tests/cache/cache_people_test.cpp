@@ -143,8 +143,14 @@ TEST_F(CacheTest, MembersComeBackFromASnapshot) {
   EXPECT_EQ(loaded.self(), 9u);
   const auto guild = loaded.guild(100);
   EXPECT_EQ(loaded.member(*guild, 8)->nick, "countess");
-  EXPECT_EQ(guild->members->presence(8).status, TL_DND);
+  EXPECT_EQ(guild->members->presence(8), CachedPresence{}) << "presences are not kept here";
   EXPECT_EQ(loaded.member(*guild, 0)->username, "me");
+  Cache both;
+  both.keep_members(true);
+  both.keep_presences(true);
+  EXPECT_NE(both.load(stream_, folder, why), Position{}) << why;
+  EXPECT_EQ(both.guild(100)->members->presence(8).status, TL_DND);
+  EXPECT_EQ(both.member(*both.guild(100), 8)->nick, "countess");
   Cache without;
   EXPECT_NE(without.load(stream_, folder, why), Position{}) << why;
   EXPECT_EQ(without.guild(100)->members->rows(), 0u) << "nobody needs them any more";

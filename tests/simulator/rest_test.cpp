@@ -174,7 +174,7 @@ TEST_F(Rest, CommandsAndInteractions) {
                                 R"({"user_command":"U","target":"1"})", R"({"command":"a","options":{"t":1}})"}) {
     EXPECT_FALSE(gateway.interact(senseless).ok) << senseless;
   }
-  EXPECT_EQ(json::parse(gateway.truth_json()).at("interactions").as_array().size(), 3U);
+  EXPECT_EQ(json::parse(gateway.truth_json()).at("interactions").as_array().size(), 4U);
 }
 
 TEST_F(Rest, WhatMakesNoSenseIsRefused) {
