@@ -15,11 +15,6 @@ bool wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, 
 }
 }  // namespace
 
-bool Baton::events_turn() const {
-  return events_wait_ && (requests_in_a_row_ >= kRequestsInARow ||
-                          (requests_in_a_row_ > 0 && Clock::now() - row_began_ >= kRequestsSpell));
-}
-
 bool Baton::acquire_for_request(Clock::time_point until) { return acquire_request(until, false); }
 bool Baton::acquire_again(Clock::time_point until) { return acquire_request(until, true); }
 
@@ -48,9 +43,13 @@ bool Baton::acquire_for_events(Clock::time_point until) {
   const bool got =
       wait(changed_, lock, until, [&] { return closed_ || (!taken_ && (eligible_.load() == 0 || events_turn())); });
   events_wait_ = false;
-  if (!got || closed_) return false;
+  if (!got || closed_) {
+    changed_.notify_all();  // requests may have been waiting for the events' turn
+    return false;
+  }
   taken_ = true;
   requests_in_a_row_ = 0;
+  events_next_ = false;
   return true;
 }
 
@@ -58,6 +57,9 @@ void Baton::release() {
   {
     std::lock_guard lock(mutex_);
     taken_ = false;
+    // Settled here, once: were it asked of the clock by each that waits, each might find that it is the other's turn.
+    events_next_ = requests_in_a_row_ >= kRequestsInARow ||
+                   (requests_in_a_row_ > 0 && Clock::now() - row_began_ >= kRequestsSpell);
   }
   changed_.notify_all();
 }

@@ -32,12 +32,13 @@ class Baton {
 
  private:
   bool acquire_request(Clock::time_point until, bool again);
-  bool events_turn() const;
+  bool events_turn() const { return events_wait_ && events_next_; }
   void count_eligible();
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool taken_ = false, closed_ = false, refused_ = false, events_wait_ = false;
+  bool events_next_ = false;  // requests have had their spell
   int holds_ = 0;
   int requests_in_a_row_ = 0;
   Clock::time_point row_began_{};

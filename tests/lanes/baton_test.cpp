@@ -127,6 +127,33 @@ TEST(Baton, HeldRequestsWaitAndThoseThatComeBackDoNot) {
   events.join();
 }
 
+/// Whose turn it is when the requests' spell ends must be the same for both that wait.
+TEST(Baton, OneOfThoseThatWaitGoesOnWheneverTheSpellEnds) {
+  Baton baton;
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(baton.acquire_for_events());
+    baton.release();
+    ASSERT_TRUE(baton.acquire_for_request());
+    const auto began = Baton::Clock::now();
+    const auto until = Baton::Clock::now() + 30s;
+    auto events = std::async(std::launch::async, [&] {
+      const bool got = baton.acquire_for_events(until);
+      if (got) baton.release();
+      return got && Baton::Clock::now() < until;  // not only because the time was over
+    });
+    auto request = std::async(std::launch::async, [&] {
+      const bool got = baton.acquire_for_request(until);
+      if (got) baton.release();
+      return got && Baton::Clock::now() < until;  // not only because the time was over
+    });
+    while (Baton::Clock::now() - began < 5ms - std::chrono::microseconds(i % 100)) {
+    }
+    baton.release();
+    ASSERT_TRUE(events.get()) << "after " << i;
+    ASSERT_TRUE(request.get()) << "after " << i;
+  }
+}
+
 TEST(Baton, RefusedAndClosed) {
   Baton baton;
   ASSERT_TRUE(baton.acquire_for_events());
