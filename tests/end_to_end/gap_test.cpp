@@ -142,6 +142,7 @@ TEST_P(GapTest, ALostStateDirectoryCostsNothingWhileTheSessionLives) {
     fs::remove_all(folder() / "state");
   }
   start_host({"--take-over"});
+  wait_for_host();
   expect_everything_counted();
   wait_for_recorded(sim.messages_sent());
   EXPECT_EQ(shard().at("identifies").to_number<int>(), 0);
