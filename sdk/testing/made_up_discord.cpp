@@ -7,8 +7,8 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "discord/rest_answer.hpp"
 #include "abi/tables.hpp"
+#include "discord/rest_answer.hpp"
 #include "outbox/discord_target.hpp"
 
 namespace trellis::host {
