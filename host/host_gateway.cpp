@@ -157,13 +157,11 @@ void Host::Impl::open_identify_permits(std::uint32_t shards) {
 /// A session that ends when no other may begin would leave its servers without the bot.
 std::string Host::Impl::why_not_anew(std::size_t shards) const {
   const IdentifyPermits::Stats left = identify_permits->stats();
-  const std::uint32_t reserve =
-      std::min(config.discord.identify_reserve.value_or(static_cast<std::uint32_t>(shards) + 10), left.total / 2);
-  if (left.total == 0 || left.remaining >= reserve + shards) return {};
+  if (left.total == 0 || left.remaining >= left.reserve + shards) return {};
   return fmt::format(
       "{} IDENTIFYs are left of the day's {}, of which {} are kept (discord.identify_reserve), and {} are needed; "
       "there are new ones in {} min",
-      left.remaining, left.total, reserve, shards, (left.resets_in_s + 59) / 60);
+      left.remaining, left.total, left.reserve, shards, (left.resets_in_s + 59) / 60);
 }
 
 /// One stream, of that many of this host: its journal, what the cache knew of it, the plugins' places in it, and its

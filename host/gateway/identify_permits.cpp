@@ -87,6 +87,7 @@ void IdentifyPermits::publish(IdentifyQueue::Time now) {
   const IdentifyLimits& limits = queue_.limits();
   stats_.total = limits.total;
   stats_.remaining = limits.remaining;
+  stats_.reserve = queue_.reserve();
   stats_.max_concurrency = limits.max_concurrency;
   stats_.waiting = queue_.waiting();
   stats_.exhausted = queue_.exhausted(now);
@@ -98,6 +99,10 @@ IdentifyPermits::Stats IdentifyPermits::stats() const {
   Stats stats = stats_;
   const auto left = std::chrono::duration_cast<std::chrono::seconds>(resets_at_ - Clock::now()).count();
   stats.resets_in_s = std::max<std::int64_t>(left, 0);
+  if (left <= 0) {  // the queue itself finds out when somebody asks
+    stats.remaining = stats.total;
+    stats.exhausted = false;
+  }
   return stats;
 }
 

@@ -32,7 +32,7 @@ class IdentifyPermits : public std::enable_shared_from_this<IdentifyPermits> {
 
   // ---- [any thread] ----
   struct Stats {
-    std::uint32_t total = 0, remaining = 0, max_concurrency = 1;
+    std::uint32_t total = 0, remaining = 0, reserve = 0, max_concurrency = 1;
     std::size_t waiting = 0;       // shards
     bool exhausted = false;        // nobody may before the day is over
     std::int64_t resets_in_s = 0;  // 0: the budget is full

@@ -20,8 +20,7 @@ void IdentifyQueue::refill(Time now) {
 }
 
 bool IdentifyQueue::exhausted(Time now) const {
-  return limits_.total != 0 && limits_.remaining <= std::min(options_.reserve, limits_.total / 2) &&
-         now < limits_.resets_at;
+  return limits_.total != 0 && limits_.remaining <= reserve() && now < limits_.resets_at;
 }
 
 std::optional<IdentifyQueue::Time> IdentifyQueue::run(Time now) {

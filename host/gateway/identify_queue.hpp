@@ -2,6 +2,7 @@
 // key, which is shard id % max_concurrency; and so many a day, after which Discord ends every session and resets the
 // bot's token.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -45,6 +46,8 @@ class IdentifyQueue {
   std::optional<Time> run(Time now);
   /// The day's IDENTIFYs are used up but for the reserve: nobody may, until Discord gives new ones.
   bool exhausted(Time now) const;
+  /// How many of the day's are kept.
+  std::uint32_t reserve() const { return std::min(options_.reserve, limits_.total / 2); }
 
  private:
   struct Place {
