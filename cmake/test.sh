@@ -63,12 +63,33 @@ fault_table() {
     END { printf format, NR " rows", "", sum[3], sum[4], sum[5], sum[6], sum[7], sum[8], longest, "" }' "$1"
 }
 
+# The tests of a build that failed, each with the end of what it printed: the last thing this script says.
+failures() {
+  python3 - "$1" "$2" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as xml
+
+preset, results = sys.argv[1:]
+try:
+    tests = xml.parse(results).getroot().iter("testcase")
+except (OSError, xml.ParseError) as error:
+    sys.exit(f"test.sh: {preset}: failed, and its results cannot be read ({error}): see what it printed above")
+for test in tests:
+    if test.get("status") != "fail":
+        continue
+    print(f"test.sh: {preset}: FAILED {test.get('name')} ({float(test.get('time')):.1f} s)")
+    for line in (test.findtext("system-out") or "").rstrip().splitlines()[-40:]:
+        print(f"    {line[:400]}")
+PYTHON
+}
+
 # Address randomisation with more bits than ThreadSanitizer of this age can place.
 without_randomisation() { if [ "$1" = tsan ]; then setarch "$(uname -m)" -R "${@:2}"; else "${@:2}"; fi; }
 
 # Most tests wait for something most of the time.
 jobs=$((2 * $(nproc)))
 result=0
+failed=()
 ran=no
 for preset in ${TRELLIS_PRESETS:-$presets}; do
   cmake --preset "$preset" ${CMAKE_ARGS:-} >"/tmp/trellis-configure.$$" 2>&1 || { cat "/tmp/trellis-configure.$$" >&2; rm -f "/tmp/trellis-configure.$$"; die "cmake --preset $preset failed"; }
@@ -93,10 +114,15 @@ for preset in ${TRELLIS_PRESETS:-$presets}; do
   export TRELLIS_DRILLS="$PWD/build/$preset/drills.txt"
   : >"$TRELLIS_DRILLS"
   results="$PWD/build/$preset/tests.xml"
-  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j "$jobs" "${arguments[@]}" || result=1
+  rm -f "$results"
+  without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j "$jobs" "${arguments[@]}" || {
+    result=1
+    failed+=("$preset")
+  }
   fault_table "$TRELLIS_FAULT_TABLE"
   sort "$TRELLIS_DRILLS"
   if [ "$rules" = yes ]; then bash tests/discord/protocol_table.sh tests/discord/protocol_rules.tsv "$results" || result=1; fi
 done
 [ "$ran" = yes ] || die "no test fits: $*"
+for preset in "${failed[@]}"; do failures "$preset" "build/$preset/tests.xml"; done
 exit $result
