@@ -204,7 +204,7 @@ int cat(const JournalCommand& command, const std::vector<JournalFiles>& streams,
                        },
                    .damage =
                        [&](const JournalFiles::Damage& damage) {
-                         damages += fmt::format("{} offset {}; ", damage.file.string(), damage.offset);
+                         damages += fmt::format("{} offset {}: {}; ", damage.file.string(), damage.offset, damage.what);
                        },
                },
                Position{command.from});

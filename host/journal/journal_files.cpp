@@ -100,6 +100,17 @@ bool open_image(const fs::path& path, Stream stream, Image& image) {
   return true;
 }
 
+/// The segments' numbers and paths, oldest first.
+std::vector<std::pair<std::uint64_t, fs::path>> list(const fs::path& folder) {
+  std::vector<std::pair<std::uint64_t, fs::path>> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::uint64_t name = 0;
+    if (segment_name(entry.path().filename().string(), name)) names.emplace_back(name, entry.path());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 /// Reads one segment from its beginning to `end` (0: not known, to where nothing follows).
 class Walk {
  public:
@@ -248,12 +259,13 @@ JournalFiles::Totals JournalFiles::walk(const Visitor& visitor, Position from) c
   const auto damage = [&](const fs::path& file, std::uint64_t offset, std::string what, std::string follows) {
     if (visitor.damage) visitor.damage({file, offset, std::move(what), std::move(follows)});
   };
-  std::vector<std::pair<std::uint64_t, fs::path>> names;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    std::uint64_t name = 0;
-    if (segment_name(entry.path().filename().string(), name)) names.emplace_back(name, entry.path());
+  auto names = list(folder_);
+  // While the host writes, a listing may miss what gets or loses its name meanwhile, and show what comes after.
+  for (int again = 0; again < 100; ++again) {
+    auto once_more = list(folder_);
+    if (names == once_more) break;
+    names = std::move(once_more);
   }
-  std::sort(names.begin(), names.end());
   // Heads first: the next one says where a segment ends. Files stay open: their names may go.
   std::vector<Image> images;
   for (const auto& [name, path] : names) {

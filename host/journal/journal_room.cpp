@@ -149,7 +149,11 @@ void Journal::Impl::look_at_room() {
 }
 
 void Journal::Impl::release(Position passed) {
-  std::vector<std::shared_ptr<Segment>> gone;
+  struct Gone {
+    std::shared_ptr<Segment> segment;
+    std::filesystem::path spare;  // empty: it is not kept
+  };
+  std::vector<Gone> gone;
   const std::int64_t now = clock_us();
   {
     std::lock_guard lock(mutex);
@@ -157,35 +161,38 @@ void Journal::Impl::release(Position passed) {
       const auto& oldest = segments.front();
       if (oldest->last > passed || now - oldest->sealed_us < options.keep_us) break;
       total_bytes -= oldest->size;
-      gone.push_back(oldest);
+      gone.push_back({oldest, {}});
       segments.pop_front();
     }
-    // The newest of them: the system may still have their pages.
-    for (auto segment = gone.rbegin(); segment != gone.rend(); ++segment) {
-      const std::uint64_t aside = spares.size() + retired.size();
-      if ((*segment)->size != options.segment_bytes || aside >= options.spares ||
+    // The newest of them become spare files: the system may still have their pages.
+    std::uint64_t aside = spares.size() + retired.size();
+    for (auto one = gone.rbegin(); one != gone.rend(); ++one) {
+      if (one->segment->size != options.segment_bytes || aside >= options.spares ||
           low_disk.load(std::memory_order_relaxed) ||
           total_bytes + (aside + 1) * options.segment_bytes > options.budget_bytes) {
         continue;
       }
-      Spare spare{spare_path(), nullptr, true, (*segment)->mapping};
-      std::error_code error;
-      std::filesystem::rename((*segment)->path, spare.path, error);
-      if (error) continue;
-      *segment = nullptr;
-      spare.file = open_file(spare.path, error);
-      if (spare.file) {
-        retired.push_back(std::move(spare));
-      } else {
-        ::unlink(spare.path.c_str());
-      }
+      one->spare = spare_path();
+      ++aside;
     }
-    if (!gone.empty()) folder_changed.store(true);
   }
-  for (const auto& segment : gone) {
-    if (segment) ::unlink(segment->path.c_str());
+  if (gone.empty()) return;
+  // They lose their names oldest first: who looks meanwhile, or starts after a kill, finds no hole.
+  for (const auto& [segment, spare] : gone) {
+    std::error_code error;
+    if (!spare.empty()) std::filesystem::rename(segment->path, spare, error);
+    if (spare.empty() || error) {
+      ::unlink(segment->path.c_str());
+      continue;
+    }
+    if (auto file = open_file(spare, error)) {
+      std::lock_guard lock(mutex);
+      retired.push_back({spare, std::move(file), true, segment->mapping});
+    } else {
+      ::unlink(spare.c_str());
+    }
   }
-  if (!gone.empty()) folder_changed.store(true);
+  folder_changed.store(true);
 }
 
 std::uint64_t Journal::Impl::bytes_after(Position position) {

@@ -264,7 +264,7 @@ TEST_F(CommandTest, WhileItIsWritten) {
         const Position at = Position::of(1, ++seq);
         journal->append(dispatch(at, text_for(at, 300), kNames[seq % 3]));
       }
-      if (journal->flush()) break;
+      ASSERT_FALSE(journal->flush());
       if (seq % 450 == 10) {
         journal->release(Position::of(1, seq - std::min(seq, 600u)));
         journal->sync();
@@ -273,7 +273,7 @@ TEST_F(CommandTest, WhileItIsWritten) {
     }
   });
   std::uint64_t printed = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; (round < 60 || printed <= 1'000) && !HasFailure(); ++round) {
     const auto sound = verify();
     EXPECT_EQ(sound.exit_code, 0) << sound.text;
     std::int64_t before = 0;
@@ -286,7 +286,6 @@ TEST_F(CommandTest, WhileItIsWritten) {
   }
   done = true;
   writer.join();
-  EXPECT_GT(printed, 1'000u);
 }
 
 TEST_F(CommandTest, Words) {
