@@ -1,6 +1,9 @@
 # trellis_test(journal_test SOURCES a_test.cpp LIBRARIES trellis-journal [LABELS unit] [DISCORD suites...])
 # A GoogleTest program; each TEST is one ctest test.
 #
+# Tests of whole processes (label e2e) run on both stores. In a sanitizer build those on SQLite are long: the default run
+# has them on PostgreSQL, where there is more code and more threads.
+#
 # ctest -L takes a regular expression: what is about Discord has a label that ends in _discord, so that both -L e2e and
 # -L discord find a test with e2e_discord. In the folders named here that is everything; of another program it is the
 # suites that DISCORD names, as patterns of GoogleTest's.
@@ -11,6 +14,16 @@ set(trellis_discord_folders "/tests/(cache|commands|discord|gateway|interactions
 
 # What a ThreadSanitizer build is for: the programs labelled tsan, and nothing else of the tree.
 add_custom_target(tsan-tests)
+
+# The tests of a program that fit a filter, under a label. A list of tests needs a name of its own.
+macro(discover name list filter label)
+  if("${label}" STREQUAL "")  # an empty value would make the next property's name the value
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER ${filter} TEST_LIST ${name}_${list} PROPERTIES ${properties})
+  else()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER ${filter} TEST_LIST ${name}_${list}
+                         PROPERTIES ${properties} LABELS ${label})
+  endif()
+endmacro()
 
 function(trellis_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;DISCORD" ${ARGN})
@@ -25,7 +38,6 @@ function(trellis_test name)
   if(ARG_LABELS AND CMAKE_CURRENT_SOURCE_DIR MATCHES "${trellis_discord_folders}" AND NOT ARG_LABELS MATCHES "discord")
     string(APPEND ARG_LABELS "_discord")
   endif()
-  # An empty value would make the next property's name the value.
   set(properties TIMEOUT ${ARG_TIMEOUT})
   if(ARG_ENVIRONMENT)
     list(APPEND properties ENVIRONMENT "${ARG_ENVIRONMENT}")
@@ -33,16 +45,14 @@ function(trellis_test name)
   if(ARG_LABELS MATCHES "tsan")
     add_dependencies(tsan-tests ${name})
   endif()
-  set(label)
-  if(ARG_LABELS)
-    set(label LABELS ${ARG_LABELS})
+  set(short "")
+  if(TRELLIS_SANITIZE AND ARG_LABELS MATCHES "^e2e")
+    set(short "*/sqlite")
+    discover(${name} long "${short}" "long")
   endif()
-  if(ARG_DISCORD)
-    list(JOIN ARG_DISCORD ":" suites)
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER -${suites} PROPERTIES ${properties} ${label})
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_FILTER ${suites} TEST_LIST ${name}_discord
-                         PROPERTIES ${properties} LABELS ${ARG_LABELS}_discord)
-  else()
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties} ${label})
+  list(JOIN ARG_DISCORD ":" suites)
+  if(suites)
+    discover(${name} discord "${suites}-${short}" "${ARG_LABELS}_discord")
   endif()
+  discover(${name} all "-${suites}:${short}" "${ARG_LABELS}")
 endfunction()

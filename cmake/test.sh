@@ -20,7 +20,7 @@ die() { say "$*"; exit 1; }
 excluded() {
   case $1 in
     release) echo 'long|faults' ;;
-    asan) echo 'long|simulator_node' ;;
+    asan) echo 'long|compile|simulator_node' ;;
     *) echo 'long' ;;
   esac
 }
