@@ -110,7 +110,8 @@ std::string Gateway::truth_json() const {
   std::string all = truth.json(sessions_json());
   all.pop_back();
   return all + R"(,"requests":)" + json::serialize(requests) + R"(,"audit":)" + json::serialize(audit) +
-         R"(,"interactions":)" + json::serialize(interactions.json(now_ms_)) + "}";
+         R"(,"interactions":)" + json::serialize(interactions.json(now_ms_)) + R"(,"interactions_endpoint":)" +
+         json::serialize(endpoint.json()) + "}";
 }
 
 void Gateway::forget_recent(std::uint32_t channel, Snowflake id) {

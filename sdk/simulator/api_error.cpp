@@ -19,7 +19,10 @@ void FormErrors::add(std::string path, std::string_view code, std::string_view m
 }
 
 void FormErrors::check() const {
-  if (found_.empty()) return;
+  if (!found_.empty()) throw form();
+}
+
+InvalidForm FormErrors::form() const {
   InvalidForm form;
   for (const Found& one : found_) {
     json::object* at = &form.errors;
@@ -35,7 +38,7 @@ void FormErrors::check() const {
     if (!list.is_array()) list.emplace_array();
     list.get_array().push_back(json::object{{"code", one.code}, {"message", one.message}});
   }
-  throw form;
+  return form;
 }
 
 }  // namespace trellis::sim

@@ -36,6 +36,7 @@ class FormErrors {
   bool empty() const { return found_.empty(); }
   /// Throws InvalidForm if anything was added.
   void check() const;
+  InvalidForm form() const;
 
  private:
   struct Found {

@@ -22,6 +22,7 @@ Gateway::Gateway(const Options& chosen)
       truth(world),
       limits(chosen),
       interactions(chosen),
+      endpoint(chosen),
       schedule_(chosen),
       now_ms_(steady_ms()) {
   // Session ids must not repeat in another run: a client may still hold one.
@@ -59,7 +60,8 @@ void Gateway::tick() {
       if (guild.unavailable) set_outage(guild, false);
     }
   }
-  if (first_login_ms_ != 0) schedule_.run(*this, now_ms_ - first_login_ms_);
+  if (script_from_ms_ == 0 && endpoint.in_use()) script_from_ms_ = now_ms_;
+  if (script_from_ms_ != 0) schedule_.run(*this, now_ms_ - script_from_ms_);
   const std::vector<Peer*> peers(peers_.begin(), peers_.end());
   for (Peer* peer : peers) peer->tick(now_ms_);
   std::vector<Session*> expired;
@@ -171,6 +173,7 @@ Gateway::Identify Gateway::identify(std::uint32_t shard) {
   identified_ms_[key] = now_ms_;
   ++identifies_;
   if (first_login_ms_ == 0) first_login_ms_ = now_ms_;
+  if (script_from_ms_ == 0) script_from_ms_ = now_ms_;
   return Identify::kYes;
 }
 
@@ -389,6 +392,13 @@ Gateway::Answer Gateway::fault(std::string_view body) {
     Guild* guild = world.find_guild(id_at(*value, "guild_id"));
     if (guild == nullptr) return {false, R"({"error":"guild_id names no server of this world"})"};
     hit = set_outage(*guild, name == "guild_outage");
+  } else if (name == "bad_signature") {
+    for (std::uint64_t left = number_at(*value, "count").value_or(1); left > 0; --left) {
+      if (!endpoint.send_bad(*this, text_at(*value, "kind"))) {
+        return {false, R"({"error":"there is no interactions endpoint, or kind is none of key, timestamp, body, )"
+                       R"(garbage, missing"})"};
+      }
+    }
   } else if (name == "rest_ban") {
     const auto* seconds = member(*value, "seconds");
     const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "interactions.hpp"
+#include "interactions_endpoint.hpp"
 #include "peer.hpp"
 #include "rate_limits.hpp"
 #include "rest_faults.hpp"
@@ -33,6 +34,8 @@ class Gateway {
   RateLimits limits;
   RestFaults rest_faults;
   Interactions interactions;
+  InteractionsEndpoint endpoint;
+  Outgoing* outgoing = nullptr;  ///< set by the server; null: there are no sockets
 
   std::string url;         ///< ws://127.0.0.1:PORT
   std::string resume_url;  ///< what READY names
@@ -137,6 +140,7 @@ class Gateway {
   std::uint32_t identifies_ = 0;  ///< since the budget was last full
   std::int64_t budget_until_ms_ = 0;
   std::int64_t first_login_ms_ = 0;
+  std::int64_t script_from_ms_ = 0;  ///< the first login, or the first moment with an interactions endpoint
   bool token_reset_ = false;
   std::map<std::string, std::uint64_t, std::less<>> going_wrong_;  ///< how often still
   std::int64_t ready_delay_ms_ = 0;

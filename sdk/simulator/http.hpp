@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ struct Response {
   std::int64_t delay_ms = 0;
   bool reset = false;        ///< the connection is reset instead of an answer
   bool close_after = false;  ///< closed after the answer although it promised to stay open
+  /// Set: the answer is not known yet. To be called once, with what takes it.
+  std::function<void(std::function<void(Response)>)> later;
 };
 
 }  // namespace trellis::sim

@@ -30,10 +30,12 @@ std::string Interactions::send(Gateway& gateway, std::string_view body, bool& ok
   one.sent_clock_ms = wall_clock_ms();
   d["id"] = id_text(one.id);
   d["token"] = one.token;
-  const std::size_t sessions = gateway.announce("INTERACTION_CREATE", json::serialize(d), one.guild);
-  const json::object answer{{"id", id_text(one.id)}, {"token", one.token}, {"sessions", sessions}};
+  const bool http = gateway.endpoint.in_use();
+  const std::size_t sessions = http ? 0 : gateway.announce("INTERACTION_CREATE", json::serialize(d), one.guild);
+  const json::object answer{{"id", id_text(one.id)}, {"token", one.token}, {"sessions", sessions}, {"http", http}};
   all_.emplace(one.id, std::move(one));
   if (all_.size() > kKept) all_.erase(all_.begin());
+  if (http) gateway.endpoint.deliver(gateway, d);
   ok = true;
   return json::serialize(answer);
 }
@@ -48,6 +50,11 @@ const Interaction* Interactions::find_id(Snowflake id) const {
   return found == all_.end() ? nullptr : &found->second;
 }
 
+Interaction* Interactions::find_id(Snowflake id) {
+  const auto found = all_.find(id);
+  return found == all_.end() ? nullptr : &found->second;
+}
+
 Interaction* Interactions::find_token(std::string_view token) {
   // The newest ones are asked for.
   for (auto at = all_.rbegin(); at != all_.rend(); ++at) {
@@ -57,7 +64,7 @@ Interaction* Interactions::find_token(std::string_view token) {
 }
 
 bool Interactions::late(const Interaction& one, std::int64_t now_ms) const {
-  return now_ms - one.sent_ms > options_.interaction_deadline;
+  return one.failed || now_ms - one.sent_ms > options_.interaction_deadline;
 }
 
 bool Interactions::expired(const Interaction& one, std::int64_t now_ms) const {

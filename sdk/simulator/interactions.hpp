@@ -33,9 +33,10 @@ struct Interaction {
 
   int callback = 0;             ///< its type; 0: none yet
   bool loading = false;         ///< deferred, and nothing written yet
+  bool failed = false;          ///< delivered over HTTP, and what came back was no answer
   Snowflake original = 0;       ///< message of the answer
   boost::json::object modal;    ///< what was answered with, so that it can be submitted
-  boost::json::object outcome;  ///< the account: callback, edits, followups, deletes, refused
+  boost::json::object outcome;  ///< the account: callback, delivery, edits, followups, deletes, refused
 };
 
 class Interactions {
@@ -44,12 +45,13 @@ class Interactions {
 
   explicit Interactions(const Options& options) : options_(options) {}
 
-  /// A user does what `body` describes: INTERACTION_CREATE goes out. Returns {"id", "token", "sessions"}, or an error
-  /// in words with `ok` false.
+  /// A user does what `body` describes: INTERACTION_CREATE goes out, or a request to the application's endpoint.
+  /// Returns {"id", "token", "sessions", "http"}, or an error in words with `ok` false.
   std::string send(Gateway& gateway, std::string_view body, bool& ok);
 
   Interaction* find(Snowflake id, std::string_view token);
   const Interaction* find_id(Snowflake id) const;
+  Interaction* find_id(Snowflake id);
   Interaction* find_token(std::string_view token);
   /// Is it too late for the first answer, or for the token?
   bool late(const Interaction& one, std::int64_t now_ms) const;

@@ -14,7 +14,9 @@
 
 #include "clock.hpp"
 #include "event_types.hpp"
+#include "outgoing.hpp"
 #include "schedule.hpp"
+#include "signing_key.hpp"
 
 namespace trellis::sim {
 
@@ -174,10 +176,21 @@ std::vector<Group> groups(Options& o) {
         setting("ban-seconds", o.ban_seconds, "for so long"),
         setting("interaction-deadline", o.interaction_deadline, "milliseconds for the first answer to an interaction"),
         setting("token-lifetime", o.token_lifetime, "seconds for what follows it")}},
+      {"Interactions over HTTP",
+       {setting("interactions-url", o.interactions_url,
+                "the application's interactions endpoint (http, on this machine), as one that was checked before; "
+                "interactions are POSTed to it, signed, and none come over the gateway"),
+        setting("interactions-key", o.interactions_key,
+                "seed of the Ed25519 key they are signed with, 64 hexadecimal digits; empty: follows from --seed"),
+        setting("bad-signatures", o.bad_signatures,
+                "with every so many of them comes a PING with a wrong signature; whoever does not answer it with 401 "
+                "loses the endpoint; 0: none")}},
       {"Running",
-       {setting("fault", o.fault,
-                "a fault on schedule, may be repeated: \"at=30s name=close code=4000\", \"every=60s name=reconnect\", "
-                "\"about=60s name=drop\" (at random, so long apart on average); counted from the first login"),
+       {setting(
+            "fault", o.fault,
+            "a fault on schedule, may be repeated: \"at=30s name=close code=4000\", \"every=60s name=reconnect\", "
+            "\"about=60s name=drop\" (at random, so long apart on average); counted from the first login, or from the "
+            "first moment with an interactions endpoint"),
         setting("script", o.script,
                 "a file of JSON lines: {\"at\": SECONDS, \"fault\": NAME, ...}, {\"at\": SECONDS, \"send\": {\"t\", "
                 "\"d\"}}"),
@@ -256,6 +269,12 @@ void check(const Options& o) {
     throw OptionError(fmt::format("--start must be a day such as 2026-06-01, or now, not \"{}\"", o.start));
   }
   if (o.start != "now" && o.span_days == 0) throw OptionError("--span-days 0 (real time) needs --start now");
+  if (std::string why; !o.interactions_url.empty() && !parse_address(o.interactions_url, why)) {
+    throw OptionError(fmt::format("--interactions-url \"{}\": {}", o.interactions_url, why));
+  }
+  if (!o.interactions_key.empty() && from_hex(o.interactions_key).size() != 32) {
+    throw OptionError("--interactions-key must be 64 hexadecimal digits");
+  }
   if (o.blast > 0 && o.total == 0) throw OptionError("--blast needs --total");
   o.granted_intents();
   Schedule{o};
@@ -338,7 +357,9 @@ bool parse_options(int argc, const char* const* argv, Options& options) {
              "      pause | resume_sending | resume_503, gateway_503 (seconds or count) | revoke_token |\n"
              "      late_ready (seconds) |\n"
              "      no_hello, no_ready, refuse_resume (count: so many logins without Hello, READY, RESUME) |\n"
-             "      guild_outage, guild_return (guild_id)\n"
+             "      guild_outage, guild_return (guild_id) |\n"
+             "      bad_signature (count, kind: key, timestamp, body, garbage or missing; to the interactions "
+             "endpoint)\n"
              "    of the HTTP API (the next \"count\" requests, of a \"method\", with \"path\" in their path):\n"
              "      rest_error (status, after) | rest_slow (seconds) | rest_reset (after) | rest_close |\n"
              "      rest_limit (scope, retry_after) | rest_clear | rest_ban (seconds)\n\n"

@@ -73,6 +73,10 @@ struct Options {
   double ban_seconds = 600;
   std::uint32_t interaction_deadline = 3000;
   double token_lifetime = 900;
+  // Interactions over HTTP
+  std::string interactions_url;
+  std::string interactions_key;
+  std::uint32_t bad_signatures = 10;
   // Running
   std::vector<std::string> fault;
   std::string script;

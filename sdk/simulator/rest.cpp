@@ -33,6 +33,7 @@ const std::vector<Entry>& table() {
   static const std::vector<Entry> entries = [] {
     std::vector<Route> routes;
     add_account_routes(routes);
+    add_application_routes(routes);
     add_guild_routes(routes);
     add_role_routes(routes);
     add_member_routes(routes);
@@ -132,6 +133,22 @@ Response carry_out(Gateway& gateway, const Request& request, const Entry& entry,
   return response;
 }
 
+/// What is noted of a request, once it is known how it ended.
+void note(Gateway& gateway, RestState::Logged logged, const Response& response, std::string_view pattern) {
+  logged.status = response.status;
+  if (response.status >= 400) {
+    if (const auto body = parse_json(response.body))
+      logged.code = static_cast<int>(number_at(*body, "code").value_or(0));
+  }
+  gateway.rest.log(std::move(logged), pattern);
+  const bool shared =
+      response.status == 429 && std::any_of(response.headers.begin(), response.headers.end(),
+                                            [](const auto& header) { return header.second == "shared"; });
+  if (response.status == 401 || response.status == 403 || (response.status == 429 && !shared)) {
+    gateway.limits.invalid(gateway.now());
+  }
+}
+
 Response answer_api(Gateway& gateway, const Request& request, const std::vector<std::string_view>& parts,
                     std::string_view query, std::string& pattern) {
   // Discord may block who does not say who it is.
@@ -211,19 +228,23 @@ Response handle(Gateway& gateway, const Request& request) {
     if (fault->kind == Kind::kSlow) response.delay_ms = fault->length_ms;
   }
 
-  RestState::Logged logged{wall_clock_ms(), request.method, below, response.status, 0, percent_decode(request.reason)};
-  if (response.status >= 400) {
-    if (const auto body = parse_json(response.body))
-      logged.code = static_cast<int>(number_at(*body, "code").value_or(0));
+  RestState::Logged logged{wall_clock_ms(), request.method, below, 0, 0, percent_decode(request.reason)};
+  if (!response.later) {
+    note(gateway, std::move(logged), response, pattern);
+    return response;
   }
-  gateway.rest.log(std::move(logged), pattern);
-  const bool shared =
-      response.status == 429 && std::any_of(response.headers.begin(), response.headers.end(),
-                                            [](const auto& header) { return header.second == "shared"; });
-  if (response.status == 401 || response.status == 403 || (response.status == 429 && !shared)) {
-    gateway.limits.invalid(now);
-  }
-  return response;
+  Response waiting;
+  waiting.later = [&gateway, logged, pattern, early = std::move(response)](std::function<void(Response)> respond) {
+    early.later([&gateway, logged, pattern, early, respond](Response late) {
+      late.headers.insert(late.headers.end(), early.headers.begin(), early.headers.end());
+      late.reset = early.reset;
+      late.close_after = early.close_after;
+      late.delay_ms = early.delay_ms;
+      note(gateway, logged, late, pattern);
+      respond(std::move(late));
+    });
+  };
+  return waiting;
 }
 
 }  // namespace trellis::sim

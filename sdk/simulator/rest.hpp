@@ -23,6 +23,7 @@ struct Route {
 
 // Each file of handlers adds its routes; literal paths before those with parameters in the same place.
 void add_account_routes(std::vector<Route>& routes);
+void add_application_routes(std::vector<Route>& routes);
 void add_guild_routes(std::vector<Route>& routes);
 void add_role_routes(std::vector<Route>& routes);
 void add_member_routes(std::vector<Route>& routes);

@@ -1,4 +1,4 @@
-// Who the bot is: its user, its application, its servers, its direct channels, and the way to the gateway.
+// Who the bot is: its user, its servers, its direct channels, and the way to the gateway.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -98,46 +98,6 @@ Response open_direct_channel(Call& call) {
   return call.answer(direct_channel_object(call.world, call.world.index_of(*person)));
 }
 
-json::object application(const Call& call) {
-  const std::uint64_t granted = call.gateway.options.granted_intents();
-  std::uint64_t flags = 1ULL << 23;
-  if ((granted & intent::kPresences) != 0) flags |= 1ULL << 12;
-  if ((granted & intent::kGuildMembers) != 0) flags |= 1ULL << 14;
-  if ((granted & intent::kMessageContent) != 0) flags |= 1ULL << 18;
-  return {{"id", id_text(call.world.self.id)},
-          {"name", "trellis"},
-          {"icon", nullptr},
-          {"description", ""},
-          {"type", nullptr},
-          {"bot", user_object(call.world, kNone)},
-          {"summary", ""},
-          {"bot_public", true},
-          {"bot_require_code_grant", false},
-          {"verify_key", "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"},
-          {"flags_new", id_text(flags)},
-          {"flags", flags},
-          {"hook", true},
-          {"is_monetized", false},
-          {"redirect_uris", json::array{}},
-          {"interactions_endpoint_url", nullptr},
-          {"role_connections_verification_url", nullptr},
-          {"approximate_guild_count", call.world.guilds.size()},
-          {"approximate_user_install_count", 0},
-          {"approximate_user_authorization_count", 0},
-          {"explicit_content_filter", 0},
-          {"eligible_oauth2_scopes", json::array{}},
-          {"owner", user_object(call.world, 0)},
-          {"team", nullptr}};
-}
-
-Response get_application(Call& call) { return call.answer(application(call)); }
-
-Response get_oauth_application(Call& call) {
-  json::object found = application(call);
-  found["rpc_origins"] = json::array{};
-  return call.answer(found);
-}
-
 }  // namespace
 
 void add_account_routes(std::vector<Route>& routes) {
@@ -147,9 +107,7 @@ void add_account_routes(std::vector<Route>& routes) {
                                {"PATCH", "/users/@me", edit_me, {2, 3000}},
                                {"GET", "/users/@me/guilds", list_my_guilds, {10, 1000}},
                                {"POST", "/users/@me/channels", open_direct_channel, {10, 10'000}},
-                               {"GET", "/users/:user", get_user, {30, 30'000}},
-                               {"GET", "/applications/@me", get_application, {10, 10'000}},
-                               {"GET", "/oauth2/applications/@me", get_oauth_application, {10, 10'000}}});
+                               {"GET", "/users/:user", get_user, {30, 30'000}}});
 }
 
 }  // namespace trellis::sim

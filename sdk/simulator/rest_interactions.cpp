@@ -1,7 +1,7 @@
-// The first answer to an interaction.
 #include <fmt/format.h>
 
 #include "component_form.hpp"
+#include "interaction_answer.hpp"
 #include "message_posts.hpp"
 #include "rest.hpp"
 
@@ -129,55 +129,93 @@ void answer(const Call& call, Interaction& one, int type, const json::value& dat
   }
 }
 
-Response callback(Call& call) {
+}  // namespace
+
+json::object answer_interaction(const Call& call, Interaction& one) {
   Interactions& all = call.gateway.interactions;
   const std::int64_t now = call.gateway.now();
-  Interaction* one = all.find(call.id(0), call.params[1]);
-  if (one == nullptr) refuse(404, 10062, "Unknown interaction");
-  const auto refused = [&](unsigned status, int code, std::string_view message) {
-    all.note(*one, "refused", {{"code", code}, {"what", "callback"}}, now);
-    refuse(status, code, message);
-  };
-  if (one->callback != 0) refused(400, 40060, "Interaction has already been acknowledged.");
-  if (all.late(*one, now)) refused(404, 10062, "Unknown interaction");
-
-  FormErrors errors;
-  Form form(errors, call.body);
-  const int type = form.required("type") ? static_cast<int>(form.integer("type", 0, 1000).value_or(0)) : 0;
-  errors.check();
-  if (!fits(type, one->type)) {
-    form.error("type", "INTERACTION_CALLBACK_TYPE_INVALID",
-               fmt::format("Interaction callback type {} cannot answer this interaction.", type));
-  }
+  const auto refused = [&](int code) { all.note(one, "refused", {{"code", code}, {"what", "callback"}}, now); };
+  int type = 0;
   const json::value nothing = json::object{};
-  const json::value& data = form.object("data") != nullptr ? *form.at("data") : nothing;
+  const json::value* data = &nothing;
   try {
+    if (one.callback != 0) refuse(400, 40060, "Interaction has already been acknowledged.");
+    if (all.late(one, now)) refuse(404, 10062, "Unknown interaction");
+    FormErrors errors;
+    Form form(errors, call.body);
+    type = form.required("type") ? static_cast<int>(form.integer("type", 0, 1000).value_or(0)) : 0;
     errors.check();
-    answer(call, *one, type, data);
+    if (!fits(type, one.type)) {
+      form.error("type", "INTERACTION_CALLBACK_TYPE_INVALID",
+                 fmt::format("Interaction callback type {} cannot answer this interaction.", type));
+    }
+    if (form.object("data") != nullptr) data = form.at("data");
+    errors.check();
+    answer(call, one, type, *data);
   } catch (const InvalidForm&) {
-    all.note(*one, "refused", {{"code", 50035}, {"what", "callback"}}, now);
+    refused(50035);
     throw;
   } catch (const ApiError& error) {
-    all.note(*one, "refused", {{"code", error.code}, {"what", "callback"}}, now);
+    refused(error.code);
     throw;
   }
-  one->callback = type;
-  all.note(*one, "callback", {{"type", type}, {"data", data}}, now);
+  one.callback = type;
+  all.note(one, "callback", {{"type", type}, {"data", *data}}, now);
 
-  if (!call.query_flag("with_response")) return call.nothing();
-  json::object interaction{{"id", id_text(one->id)}, {"type", static_cast<int>(one->type)}};
+  json::object interaction{{"id", id_text(one.id)}, {"type", static_cast<int>(one.type)}};
   json::object out;
-  const StoredMessage* message = call.world.messages.find(one->channel, one->original);
+  const StoredMessage* message = call.world.messages.find(one.channel, one.original);
   if (message != nullptr) {
     interaction["response_message_id"] = id_text(message->id);
-    interaction["response_message_loading"] = one->loading;
+    interaction["response_message_loading"] = one.loading;
     interaction["response_message_ephemeral"] = message->ephemeral;
     if (type == kMessage || type == kUpdate) {
       out["resource"] = {{"type", type}, {"message", message->json(call.world.self.id)}};
     }
   }
   out["interaction"] = std::move(interaction);
-  return call.answer(out);
+  return out;
+}
+
+void take_http_answer(Gateway& gateway, Snowflake id, const Outgoing::Answer& answer) {
+  Interaction* one = gateway.interactions.find_id(id);
+  if (one == nullptr) return;
+  json::object delivery{{"status", answer.status}, {"after_ms", gateway.now() - one->sent_ms}};
+  const auto failed = [&](std::string_view why) {
+    one->failed = true;
+    delivery["error"] = why;
+    gateway.log(fmt::format("interaction {}: {}", id, why));
+  };
+  if (answer.status == 200) {
+    Request request;
+    request.method = "POST";
+    request.target = fmt::format("/interactions/{}/{}/callback", id, one->token);
+    request.content_type = answer.content_type;
+    request.body = answer.body;
+    try {
+      Call call(gateway, request);
+      call.read();
+      answer_interaction(call, *one);
+    } catch (const ApiError& error) {
+      failed(error.response().body);
+    } catch (const InvalidForm& form) {
+      failed(form.response().body);
+    }
+  } else if (answer.status == 0) {
+    failed(answer.error);
+  } else if (answer.status != 202) {
+    failed("only 200 and 202 are answers");
+  }
+  one->outcome["delivery"] = std::move(delivery);
+}
+
+namespace {
+
+Response callback(Call& call) {
+  Interaction* one = call.gateway.interactions.find(call.id(0), call.params[1]);
+  if (one == nullptr) refuse(404, 10062, "Unknown interaction");
+  const json::object made = answer_interaction(call, *one);
+  return call.query_flag("with_response") ? call.answer(made) : call.nothing();
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ class RestState {
   Webhook* find_webhook(Snowflake id);
   std::string new_token();
 
+  boost::json::object application;  ///< what the bot changed of it
   std::map<Snowflake, Webhook> webhooks;
   std::map<std::string, Invite, std::less<>> invites;                     ///< by code
   std::vector<Emoji> own_emojis;                                          ///< of the bot's application

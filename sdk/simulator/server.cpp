@@ -15,6 +15,7 @@
 #include <iostream>
 #include <optional>
 
+#include "outgoing_client.hpp"
 #include "rest.hpp"
 #include "tls.hpp"
 #include "websocket.hpp"
@@ -128,6 +129,11 @@ class Connection final : public Link, public std::enable_shared_from_this<Connec
     else
       answer = handle(gateway_, request);
     const bool keep_alive = message.keep_alive();
+    if (!answer.later) return give(answer, keep_alive);
+    answer.later([self = shared_from_this(), keep_alive](const Response& late) { self->give(late, keep_alive); });
+  }
+
+  void give(const Response& answer, bool keep_alive) {
     if (answer.reset) return drop();
     if (answer.delay_ms == 0) return respond(answer, keep_alive);
     delay_.expires_after(std::chrono::milliseconds(answer.delay_ms));
@@ -286,11 +292,16 @@ class Server {
  public:
   explicit Server(Gateway& gateway)
       : gateway_(gateway),
+        outgoing_(io_),
         acceptor_(io_),
         resume_acceptor_(io_),
         timer_(io_),
         exit_timer_(io_),
-        signals_(io_, SIGINT, SIGTERM) {}
+        signals_(io_, SIGINT, SIGTERM) {
+    gateway_.outgoing = &outgoing_;
+  }
+
+  ~Server() { gateway_.outgoing = nullptr; }
 
   void run() {
     const Options& options = gateway_.options;
@@ -380,6 +391,7 @@ class Server {
 
   Gateway& gateway_;
   asio::io_context io_{1};
+  OutgoingClient outgoing_;
   std::optional<asio::ssl::context> tls_;
   tcp::acceptor acceptor_;
   tcp::acceptor resume_acceptor_;
