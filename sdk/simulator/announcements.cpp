@@ -111,7 +111,7 @@ std::string Gateway::truth_json() const {
   all.pop_back();
   return all + R"(,"requests":)" + json::serialize(requests) + R"(,"audit":)" + json::serialize(audit) +
          R"(,"interactions":)" + json::serialize(interactions.json(now_ms_)) + R"(,"interactions_endpoint":)" +
-         json::serialize(endpoint.json()) + "}";
+         json::serialize(endpoint.json()) + R"(,"oauth":)" + json::serialize(oauth.json(world)) + "}";
 }
 
 void Gateway::forget_recent(std::uint32_t channel, Snowflake id) {

@@ -37,9 +37,13 @@ class Call {
   const Request& request;
   std::vector<std::string> params;  ///< of the route, in order
   std::string_view query;
-  boost::json::value body;  ///< null without one
-  std::vector<Part> parts;  ///< files of a multipart request
-  std::string reason;       ///< for the audit log, decoded
+  boost::json::value body;       ///< null without one
+  std::vector<Part> parts;       ///< files of a multipart request
+  std::string reason;            ///< for the audit log, decoded
+  const Grant* grant = nullptr;  ///< the Bearer token's; null: the bot
+
+  /// Who asks: index, kNone for the bot.
+  std::uint32_t caller() const { return grant == nullptr ? kNone : grant->user; }
 
   /// Reads body and reason, or refuses the request.
   void read();

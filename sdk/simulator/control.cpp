@@ -59,10 +59,29 @@ Response write_message(Gateway& gateway, const Request& request) {
   }
 }
 
+/// Who sits at the browser: {"user", "deny", "guild"}.
+Response set_person(Gateway& gateway, const Request& request) {
+  const auto body = parse_json(request.body);
+  const auto failed = [](std::string_view why) { return Response{400, json::serialize(json::object{{"error", why}})}; };
+  if (!body || !body->is_object()) return failed("the body must be a JSON object with \"user\", \"deny\" or \"guild\"");
+  OAuth& oauth = gateway.oauth;
+  if (const Snowflake id = id_at(*body, "user")) {
+    const User* user = gateway.world.find_user(id);
+    if (user == nullptr || user->bot) return failed("user names no person of this world");
+    oauth.person = gateway.world.index_of(*user);
+  }
+  const Snowflake guild = id_at(*body, "guild");
+  if (guild != 0 && gateway.world.find_guild(guild) == nullptr) return failed("guild names no server of this world");
+  oauth.guild = guild;
+  oauth.denies = flag_at(*body, "deny");
+  return {200, json::serialize(json::object{{"user", id_text(gateway.world.users[oauth.person].id)}})};
+}
+
 }  // namespace
 
 Response handle_control(Gateway& gateway, const Request& request, std::string_view path, std::string_view) {
-  const bool post = path == "send" || path == "fault" || path == "interaction" || path == "message";
+  const bool both = path == "oauth" && request.method == "POST";
+  const bool post = path == "send" || path == "fault" || path == "interaction" || path == "message" || both;
   if (request.method != (post ? "POST" : "GET")) {
     return {405, fmt::format(R"({{"error":"this is a {} route"}})", post ? "POST" : "GET")};
   }
@@ -70,6 +89,8 @@ Response handle_control(Gateway& gateway, const Request& request, std::string_vi
   if (path == "fault") return from(gateway.fault(request.body));
   if (path == "message") return write_message(gateway, request);
   if (path == "interaction") return from(gateway.interact(request.body));
+  if (path == "oauth" && post) return set_person(gateway, request);
+  if (path == "oauth") return {200, json::serialize(gateway.oauth.json(gateway.world))};
   if (path == "interactions") return {200, json::serialize(gateway.interactions.json(gateway.now()))};
   if (path == "truth") return {200, gateway.truth_json()};
   if (path == "sessions") return {200, gateway.sessions_json()};

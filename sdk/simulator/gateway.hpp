@@ -12,6 +12,7 @@
 
 #include "interactions.hpp"
 #include "interactions_endpoint.hpp"
+#include "oauth.hpp"
 #include "peer.hpp"
 #include "rate_limits.hpp"
 #include "rest_faults.hpp"
@@ -35,6 +36,7 @@ class Gateway {
   RestFaults rest_faults;
   Interactions interactions;
   InteractionsEndpoint endpoint;
+  OAuth oauth;
   Outgoing* outgoing = nullptr;  ///< set by the server; null: there are no sockets
 
   std::string url;         ///< ws://127.0.0.1:PORT

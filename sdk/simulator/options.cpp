@@ -185,6 +185,13 @@ std::vector<Group> groups(Options& o) {
         setting("bad-signatures", o.bad_signatures,
                 "with every so many of them comes a PING with a wrong signature; whoever does not answer it with 401 "
                 "loses the endpoint; 0: none")}},
+      {"OAuth2",
+       {setting("client-secret", o.client_secret, "the only client secret accepted; empty: any"),
+        setting("redirect-uri", o.redirect_uri,
+                "an address that /oauth2/authorize may redirect to, compared exactly; may be repeated, and without any "
+                "of them nobody is redirected"),
+        setting("code-lifetime", o.code_lifetime, "seconds an authorization code can be exchanged"),
+        setting("access-lifetime", o.access_lifetime, "seconds an access token is valid")}},
       {"Running",
        {setting(
             "fault", o.fault,
@@ -348,6 +355,10 @@ bool parse_options(int argc, const char* const* argv, Options& options) {
              "      {\"button\": CUSTOM_ID, \"message\": ID}  {\"select\": CUSTOM_ID, \"message\": ID, \"values\": "
              "[...]}\n"
              "      {\"modal\": INTERACTION, \"fields\": {CUSTOM_ID: VALUE}}\n"
+             "  POST /_sim/oauth         {\"user\": ID, \"deny\": true, \"guild\": ID}: who is at the browser when "
+             "/oauth2/authorize\n"
+             "                           is opened, whether they refuse, and which server they choose; GET: what was "
+             "granted\n"
              "  POST /_sim/fault         {\"fault\": NAME, ...} with NAME one of\n"
              "    of sessions (all, or \"session\": ID, \"shard\": N):\n"
              "      reconnect | invalid_session (resumable) | close (code) | drop | half_open | heartbeat_request |\n"

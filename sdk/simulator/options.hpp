@@ -77,6 +77,11 @@ struct Options {
   std::string interactions_url;
   std::string interactions_key;
   std::uint32_t bad_signatures = 10;
+  // OAuth2
+  std::string client_secret;
+  std::vector<std::string> redirect_uri;
+  double code_lifetime = 60;
+  std::uint32_t access_lifetime = 604'800;
   // Running
   std::vector<std::string> fault;
   std::string script;

@@ -32,8 +32,11 @@ struct Entry {
 const std::vector<Entry>& table() {
   static const std::vector<Entry> entries = [] {
     std::vector<Route> routes;
+    add_oauth_user_routes(routes);
     add_account_routes(routes);
     add_application_routes(routes);
+    add_oauth_authorize_routes(routes);
+    add_oauth_token_routes(routes);
     add_guild_routes(routes);
     add_role_routes(routes);
     add_member_routes(routes);
@@ -105,13 +108,15 @@ Response html_error(unsigned status) {
 Response unauthorized() { return {401, R"({"message":"401: Unauthorized","code":0})"}; }
 
 Response carry_out(Gateway& gateway, const Request& request, const Entry& entry,
-                   const std::vector<std::string_view>& parts, std::string_view query) {
+                   const std::vector<std::string_view>& parts, std::string_view query, const Grant* grant) {
   RateLimits::Headers headers;
   Response response;
   try {
-    gateway.limits.check(bucket_of(entry, parts), major_of(entry, parts), entry.route.limit, !entry.route.open,
-                         gateway.now(), headers);
+    std::string major = major_of(entry, parts);
+    if (grant != nullptr) major += fmt::format(" of {}", grant->user);  // people's requests are counted apart
+    gateway.limits.check(bucket_of(entry, parts), major, entry.route.limit, !entry.route.open, gateway.now(), headers);
     Call call(gateway, request);
+    call.grant = grant;
     call.query = query;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (entry.parts[i][0] == ':') call.params.push_back(percent_decode(parts[i]));
@@ -164,15 +169,22 @@ Response answer_api(Gateway& gateway, const Request& request, const std::vector<
     found = &entry;
     break;
   }
-  constexpr std::string_view kScheme = "Bot ";
+  constexpr std::string_view kBot = "Bot ";
+  constexpr std::string_view kBearer = "Bearer ";
   const std::string_view authorization = request.authorization;
-  const bool bot = authorization.starts_with(kScheme) && gateway.token_ok(authorization.substr(kScheme.size()));
-  if ((found == nullptr || !found->route.open) && !bot) return unauthorized();
+  const bool bot = authorization.starts_with(kBot) && gateway.token_ok(authorization.substr(kBot.size()));
+  const Grant* grant = authorization.starts_with(kBearer)
+                           ? gateway.oauth.find_access(authorization.substr(kBearer.size()), gateway.now())
+                           : nullptr;
+  if ((found == nullptr || !found->route.open) && !bot && grant == nullptr) return unauthorized();
   if (found == nullptr) {
     return other_method ? Response{405, R"({"message":"405: Method Not Allowed","code":0})"} : kNotFound;
   }
   pattern = found->route.pattern;
-  return carry_out(gateway, request, *found, parts, query);
+  const Route& route = found->route;
+  if (!route.open && grant != nullptr && route.scope != "any" && !grant->has(route.scope)) return unauthorized();
+  if (!route.open && bot && !route.bot) return {403, R"({"message":"Bots cannot use this endpoint","code":20001})"};
+  return carry_out(gateway, request, *found, parts, query, route.open ? nullptr : grant);
 }
 
 }  // namespace
@@ -190,8 +202,10 @@ Response handle(Gateway& gateway, const Request& request) {
     if (file == nullptr) return {404, "This content is no longer available.", "text/plain"};
     return {200, file->content, file->content_type};
   }
-  if (parts.empty() || parts.front() != "api") return kNotFound;
-  parts.erase(parts.begin());
+  // The pages of OAuth2 are there without /api, too.
+  const bool page = parts.size() == 2 && parts[0] == "oauth2" && parts[1].starts_with("authorize");
+  if (parts.empty() || (parts.front() != "api" && !page)) return kNotFound;
+  if (!page) parts.erase(parts.begin());
   if (!parts.empty() && parts.front().size() > 1 && parts.front()[0] == 'v' && parts.front()[1] >= '0' &&
       parts.front()[1] <= '9') {
     if (parts.front() != "v10" && parts.front() != "v9") {

@@ -19,11 +19,16 @@ struct Route {
   Limit limit = {10, 10'000};
   std::string_view bucket = {};  ///< routes with the same text share a bucket; empty: method and pattern
   bool open = false;             ///< needs no bot token: the path carries one of its own
+  std::string_view scope = {};   ///< Bearer tokens with this scope may use it, "any": all of them; empty: none
+  bool bot = true;               ///< bots may use it
 };
 
 // Each file of handlers adds its routes; literal paths before those with parameters in the same place.
 void add_account_routes(std::vector<Route>& routes);
 void add_application_routes(std::vector<Route>& routes);
+void add_oauth_authorize_routes(std::vector<Route>& routes);
+void add_oauth_token_routes(std::vector<Route>& routes);
+void add_oauth_user_routes(std::vector<Route>& routes);
 void add_guild_routes(std::vector<Route>& routes);
 void add_role_routes(std::vector<Route>& routes);
 void add_member_routes(std::vector<Route>& routes);

@@ -1,6 +1,7 @@
 // The bot's application: what it says of itself, and where its interactions go.
 #include <algorithm>
 
+#include "application_object.hpp"
 #include "call.hpp"
 #include "event_types.hpp"
 #include "rest.hpp"
@@ -8,6 +9,22 @@
 namespace trellis::sim {
 
 namespace json = boost::json;
+
+json::object public_application(const Gateway& gateway) {
+  const json::value* description = gateway.rest.application.if_contains("description");
+  return {{"id", id_text(gateway.world.self.id)},
+          {"name", "trellis"},
+          {"icon", nullptr},
+          {"description", description != nullptr ? *description : json::value("")},
+          {"type", nullptr},
+          {"bot", user_object(gateway.world, kNone)},
+          {"bot_public", true},
+          {"bot_require_code_grant", false},
+          {"verify_key", gateway.endpoint.public_key()},
+          {"flags_new", "8388608"},
+          {"flags", 8388608},
+          {"hook", true}};
+}
 
 namespace {
 
@@ -43,6 +60,7 @@ json::object application(const Gateway& gateway) {
                     {"eligible_oauth2_scopes", json::array{}},
                     {"owner", user_object(gateway.world, 0)},
                     {"team", nullptr}};
+  for (const std::string& uri : gateway.options.redirect_uri) made["redirect_uris"].as_array().emplace_back(uri);
   for (const auto& [key, value] : gateway.rest.application) made[key] = value;
   if (gateway.endpoint.in_use()) made["interactions_endpoint_url"] = gateway.endpoint.url();
   return made;

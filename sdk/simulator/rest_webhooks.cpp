@@ -6,14 +6,11 @@
 
 #include "message_posts.hpp"
 #include "rest.hpp"
+#include "webhook_object.hpp"
 
 namespace trellis::sim {
 
 namespace json = boost::json;
-
-namespace {
-
-constexpr std::size_t kPerChannel = 15;
 
 json::object webhook_object(const Call& call, const Webhook& webhook, bool with_user) {
   json::object object{{"id", id_text(webhook.id)},
@@ -28,6 +25,10 @@ json::object webhook_object(const Call& call, const Webhook& webhook, bool with_
   if (with_user) object["user"] = user_object(call.world, kNone);
   return object;
 }
+
+namespace {
+
+constexpr std::size_t kPerChannel = 15;
 
 void announce(const Call& call, const Webhook& webhook) {
   const json::object d{{"guild_id", id_text(webhook.guild)}, {"channel_id", id_text(webhook.channel)}};
