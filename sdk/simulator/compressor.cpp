@@ -90,4 +90,15 @@ std::unique_ptr<Compressor> make_compressor(std::string_view name, int zlib_leve
   return nullptr;
 }
 
+std::string zlib_packed(std::string_view payload, int level) {
+  uLongf size = compressBound(payload.size());
+  std::string packed(size, '\0');
+  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(payload.data()),
+                payload.size(), level) != Z_OK) {
+    throw std::runtime_error("zlib could not compress a payload");
+  }
+  packed.resize(size);
+  return packed;
+}
+
 }  // namespace trellis::sim

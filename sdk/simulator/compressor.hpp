@@ -25,4 +25,7 @@ class Compressor {
 /// `name` is the value of the `compress` query; null if it is neither zlib-stream nor zstd-stream.
 std::unique_ptr<Compressor> make_compressor(std::string_view name, int zlib_level);
 
+/// One payload by itself, as `compress: true` of IDENTIFY asks for it: a whole zlib stream.
+std::string zlib_packed(std::string_view payload, int level);
+
 }  // namespace trellis::sim

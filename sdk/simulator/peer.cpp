@@ -49,6 +49,11 @@ void Peer::put_message(std::string& out, std::string_view json) {
   put_frame(out, Opcode::kBinary, packed);
 }
 
+void Peer::put_dispatch(std::string& out, std::string_view json) {
+  if (!packs_payloads()) return put_message(out, json);
+  put_frame(out, Opcode::kBinary, zlib_packed(json, gateway_.options.zlib_level));
+}
+
 void Peer::send(std::string_view json) {
   if (closing_) return;
   put_message(control_, json);
@@ -256,6 +261,7 @@ void Peer::identify(std::string_view text) {
     return send(R"({"t":null,"s":null,"op":9,"d":false})");
   }
   if (gateway_.goes_wrong("no_ready")) return;
+  const bool compress = flag_at(*d, "compress");
   const auto large = number_at(*d, "large_threshold").value_or(50);
   Audience audience;
   audience.presences = (*intents & intent::kPresences) != 0;
@@ -264,17 +270,18 @@ void Peer::identify(std::string_view text) {
     gateway_.log(fmt::format("READY comes in {} ms", delay));
     ready_at_ms_ = gateway_.now() + delay;
     late_ready_ = [=, this, token = std::move(token), intents = *intents] {
-      begin_session(token, shard, intents, audience, presence);
+      begin_session(token, shard, intents, audience, presence, compress);
     };
     return;
   }
-  begin_session(std::move(token), shard, *intents, audience, std::move(presence));
+  begin_session(std::move(token), shard, *intents, audience, std::move(presence), compress);
 }
 
 void Peer::begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience,
-                         std::string presence) {
+                         std::string presence, bool compress) {
   Session& session = gateway_.create_session(std::move(token), shard, intents, audience);
   session.presence = std::move(presence);
+  session.zlib_payloads = compress;
   attach(session);
   gateway_.send_ready(session);
   gateway_.log(fmt::format("session {} shard {}/{} identified", session.id, shard.id, shard.count));
@@ -321,7 +328,7 @@ void Peer::duplicate(std::uint64_t count) {
   if (sent < first) return;
   // Frames in the log are text; a compressed connection needs them packed anew.
   for (std::uint64_t seq = sent - std::min(count, sent - first + 1) + 1; seq <= sent; ++seq) {
-    put_message(control_, frame_payload(session_->log.read(seq).frame(0)));
+    put_dispatch(control_, frame_payload(session_->log.read(seq).frame(0)));
   }
   wake();
 }
@@ -423,8 +430,8 @@ bool Peer::put_slice(Output& out) {
     reorder_ = false;
     auto bytes = std::make_shared<std::string>();
     const ReplayLog::Slice second = session.log.read(session.cursor + 1);
-    put_message(*bytes, frame_payload(second.frame(0)));
-    put_message(*bytes, frame_payload(slice.frame(0)));
+    put_dispatch(*bytes, frame_payload(second.frame(0)));
+    put_dispatch(*bytes, frame_payload(slice.frame(0)));
     session.cursor += 2;
     out.data = *bytes;
     out.owner = std::move(bytes);
@@ -434,8 +441,8 @@ bool Peer::put_slice(Output& out) {
     cut_ = false;
     slice.count = 1;
     std::string packed;
-    if (compressor_)
-      put_message(packed, frame_payload(slice.frame(0)));
+    if (compressor_ || packs_payloads())
+      put_dispatch(packed, frame_payload(slice.frame(0)));
     else
       packed.assign(slice.frame(0));
     packed.resize(packed.size() / 2);
@@ -446,7 +453,18 @@ bool Peer::put_slice(Output& out) {
     out.drop_after = true;
     return true;
   }
-  if (!compressor_) {
+  if (packs_payloads()) {
+    auto bytes = std::make_shared<std::string>();
+    std::size_t raw = 0;
+    for (std::size_t i = 0; i < slice.count && raw < kCompressAtOnce; ++i) {
+      const std::string_view text = frame_payload(slice.frame(i));
+      raw += text.size();
+      put_dispatch(*bytes, text);
+      ++session.cursor;
+    }
+    out.data = *bytes;
+    out.owner = std::move(bytes);
+  } else if (!compressor_) {
     session.cursor += slice.count;
     out.data = {slice.data(), slice.size()};
     out.owner = slice.chunk;

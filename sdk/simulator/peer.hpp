@@ -87,8 +87,12 @@ class Peer {
   };
 
   void put_message(std::string& out, std::string_view json);
+  void put_dispatch(std::string& out, std::string_view json);
+  /// Does each dispatch go out as a zlib stream of its own?
+  bool packs_payloads() const { return !compressor_ && session_ != nullptr && session_->zlib_payloads; }
   void identify(std::string_view text);
-  void begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience, std::string presence);
+  void begin_session(std::string token, ShardKey shard, std::uint64_t intents, Audience audience, std::string presence,
+                     bool compress);
   void resume(std::string_view text);
   void attach(Session& session);
   bool from_session(Output& out);

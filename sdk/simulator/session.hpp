@@ -29,6 +29,7 @@ struct Session {
   ShardKey shard;
   std::uint64_t intents = 0;
   Audience audience;
+  bool zlib_payloads = false;  ///< IDENTIFY asked for `compress`; without effect on a compressed transport
   Stream* stream = nullptr;
   ReplayLog log;
   std::uint64_t cursor = 1;              ///< next sequence number the attached connection gets

@@ -215,6 +215,34 @@ for (const flags of [[], ['--blast', '500']]) {
   });
 }
 
+test('compress of IDENTIFY: each dispatch is a zlib stream of its own, after a RESUME too', async () => {
+  await withSimulator(['--rate', '0', '--total', '3000'], async (sim, url) => {
+    const client = new Client(url, { compressPayloads: true });
+    await until(() => client.seq > 300, 'dispatches');
+    await sim.fault('drop');
+    await client.closedWith();
+    const rest = new Client(url, { login: client.state });
+    await rest.dispatched('RESUMED');
+    const truth = await everything(sim, { get dispatches() { return [...client.dispatches, ...rest.dispatches]; } });
+    await sim.fault('duplicate', { count: 2 });
+    rest.send({ op: 1, d: rest.seq });
+    await rest.op(11);
+    const all = [...client.dispatches, ...rest.dispatches];
+    assert.deepEqual([client.packed, rest.packed], [client.dispatches.length, rest.dispatches.length], 'all of them, and nothing else');
+    assert.deepEqual(all.slice(0, -2).map(({ s }) => s), all.slice(0, -2).map((_, i) => i + 1));
+    assert.deepEqual(countTypes(all.slice(0, -2)), truth.dispatches);
+  });
+});
+
+test('compress of IDENTIFY means nothing on a compressed transport', async () => {
+  await withSimulator(['--rate', '0', '--total', '500'], async (sim, url) => {
+    const client = new Client(url, { compress: 'zlib-stream', compressPayloads: true });
+    await until(() => sim.finished(), 'the end of the stream');
+    const truth = await everything(sim, client);
+    assert.deepEqual(countTypes(client.dispatches), truth.dispatches);
+  });
+});
+
 test('a blast repeats its messages under new ids and counts them', async () => {
   await withSimulator(['--rate', '0', '--total', '5000', '--blast', '300'], async (sim, url) => {
     const client = new Client(url);

@@ -96,8 +96,9 @@ export async function withSimulator(flags, body) {
 
 /** One gateway connection. Keeps what it receives unless told otherwise. */
 export class Client {
-  constructor(url, { compress = '', token = 'test', intents = kAllIntents, shard, version = 10, onDispatch, login } = {}) {
-    this.options = { token, intents, shard };
+  constructor(url, { compress = '', token = 'test', intents = kAllIntents, shard, version = 10, onDispatch, login, compressPayloads } = {}) {
+    this.options = { token, intents, shard, compress: compressPayloads };
+    this.packed = 0;
     this.received = [];
     this.dispatches = [];
     this.closed = null;
@@ -117,7 +118,10 @@ export class Client {
         this.queue = this.queue.then(() => this.inflateOne(data)).then((text) => this.take(text));
       });
     } else {
-      this.ws.on('message', (data) => this.take(data.toString()));
+      this.ws.on('message', (data, binary) => {
+        this.packed += binary ? 1 : 0;
+        this.take((binary ? zlib.inflateSync(data) : data).toString());
+      });
     }
   }
 
