@@ -66,7 +66,7 @@ int Host::Impl::run() {
                                                                              int number) {
     if (error) return;
     if (stop_asked()) {  // the operator has no patience left; everything that was committed is safe
-      std::_Exit(kExitFailed);
+      std::_Exit(unclean_exit_code());
     }
     ask_to_stop(kExitOk, number == SIGINT ? "interrupted" : "asked to end");
     signals.async_wait(on_signal);
@@ -361,7 +361,7 @@ void Host::Impl::shut_down() {
     log_error("host",
               "stopped at the deadline with work left; it goes on from the committed positions at the next start");
     if (host_namespace) host_namespace->release();
-    std::_Exit(exit_code == kExitOk ? kExitFailed : exit_code);
+    std::_Exit(unclean_exit_code());
   }
   writers.join();
   requests.join();
@@ -399,6 +399,11 @@ void Host::Impl::ask_to_stop(int code, std::string why) {
     stop_reason = std::move(why);
   }
   stop_changed.notify_all();
+}
+
+int Host::Impl::unclean_exit_code() const {
+  std::lock_guard lock(stop_mutex);
+  return exit_code == kExitOk ? kExitUnclean : exit_code;
 }
 
 bool Host::Impl::stop_asked() const {

@@ -53,6 +53,7 @@ struct Host::Impl {
   void open_outbox();
   void ask_to_stop(int exit_code, std::string why);
   bool stop_asked() const;
+  int unclean_exit_code() const;                  // of a stop that gives something up
   bool wait_for_stop(std::chrono::milliseconds);  // true: stop
   bool guilds_known() const;
 

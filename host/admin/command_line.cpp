@@ -40,6 +40,8 @@ Exit codes:
   5  a plugin refused to start
   6  the state directory or the store is used by another host
   7  the store cannot be reached
+  8  told to end, it had to give up what did not end in time (shutdown.deadline); the next start goes on from what is
+     committed. No reason to start it again by itself
 )";
 
 const char* usage_of(const std::string& command) {

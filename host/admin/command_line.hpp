@@ -20,7 +20,8 @@ enum ExitCode {
   kExitDiscord = 4,   // no token, or Discord refused it
   kExitPlugin = 5,    // a plugin refused to start
   kExitOccupied = 6,  // state directory or store used by another host
-  kExitStore = 7      // store not reachable
+  kExitStore = 7,     // store not reachable
+  kExitUnclean = 8    // told to end, and not everything did: nobody starts it again because of that
 };
 
 /// One sentence; the exit code is kExitUsage.

@@ -91,6 +91,30 @@ TEST_F(SupervisorTest, AFailureIsTriedAgainWithLongerPauses) {
   EXPECT_EQ(host().wait(), 1) << host().err();
 }
 
+/// `trellis ctl stop` ends it for good, also when something does not end and is given up.
+TEST_F(SupervisorTest, AStopThatGivesUpIsAStop) {
+  plugins(conf(fmt::format("mark = \"{}\"\n", (folder() / "mark").string())));
+  start_simulator({"--guilds", "1", "--total", "1", "--dm-share", "1"});
+  for (const bool given_up_before : {false, true}) {
+    start_host({"--supervise", "--set", "shutdown.deadline=1 s", "--set", "reload.grace=200 ms"});
+    wait_for_host();
+    if (!given_up_before) say("hang");  // the next host is given it again
+    wait_until("the handler hangs", [&] { return std::filesystem::exists(folder() / "mark"); });
+    if (given_up_before) {
+      const Finished answer = ctl({"plugin", "reload", "crasher", "--force"});
+      EXPECT_EQ(answer.code, 0) << answer.err;
+    }
+    EXPECT_EQ(ctl({"stop"}).code, 0);
+    EXPECT_EQ(host().wait(), 8) << host().err();
+    EXPECT_EQ(starts_again(), 0) << host().err();
+    EXPECT_EQ(child(), 0);
+    EXPECT_NE(host().err().find("stopped at the deadline with work left"), std::string::npos) << host().err();
+    std::filesystem::remove(folder() / "mark");
+  }
+  const std::string unit = read_file(std::filesystem::path(TRELLIS_ETC) / "../share/systemd/trellis.service");
+  EXPECT_NE(unit.find("RestartPreventExitStatus=2 3 4 5 8\n"), std::string::npos) << unit;
+}
+
 TEST_F(SupervisorTest, SafeLeavesOutWhatDidNotComeWithTheProgram) {
   plugins(conf() + std::string(kCountEverything));
   start_simulator({"--guilds", "1", "--total", "0"});
