@@ -102,13 +102,13 @@ asio::awaitable<void> Shard::Impl::connection() {
   reader.reset();
   if (decompressor) decompressor->reset();
   set_state(ShardState::Connecting);
-  const bool use_resume_url = collector.session() && !resume_url.empty();
+  at_resume_url = collector.session() && !resume_url.empty();
   std::string early, trouble;
   wire = std::make_shared<Wire>(executor, tls);
   arm_deadline(options.times.connect, "the connection");
   GatewayUrl url;
   try {
-    url = GatewayUrl::parse(use_resume_url ? resume_url : options.gateway_url, options.compression);
+    url = GatewayUrl::parse(at_resume_url ? resume_url : options.gateway_url, options.compression);
     co_await wire->open(url, user_agent(), early);
     connected = true;
   } catch (const std::exception& error) {
@@ -116,11 +116,6 @@ asio::awaitable<void> Shard::Impl::connection() {
   }
   if (!connected) {
     if (!ended || ended->why != End::Stopping) ended = End{End::Refused, 0, trouble};
-    if (use_resume_url) {  // the host may be dead while the session lives: ask for it at the main address
-      log_info(who, "the resume address does not work; trying the main one", {{"error", trouble}});
-      resume_url.clear();
-      failures = 0;
-    }
   } else if (!ended) {
     arm_deadline(options.times.hello, "Hello");
     co_await read_on(std::move(early));
@@ -238,14 +233,17 @@ bool Shard::Impl::decide() {
   bool identify_next = false;
   // A gateway that lets us in and drops us at once must not be hammered.
   if (active && steady_clock::now() - active_since >= options.times.backoff) failures = 0;
-  ++failures;
-  if (asked_resume && !active) {
-    if (journal.last() > asked_from) {
-      resumes_in_vain = 0;
-    } else {
-      ++resumes_in_vain;
-    }
+  const bool replayed = asked_resume && journal.last() > asked_from;
+  const bool in_vain = !active && !replayed;
+  if (replayed && !active) resumes_in_vain = 0;
+  if (in_vain && (asked_resume || (at_resume_url && connected))) ++resumes_in_vain;
+  // That host may be dead while the session lives, so it is asked for at the main address, and at once.
+  const bool leave_resume_url = in_vain && at_resume_url;
+  if (leave_resume_url) {
+    resume_url.clear();
+    failures = 0;
   }
+  ++failures;
   std::string text = e.text;
   switch (e.why) {
     case End::Closed: {
@@ -258,7 +256,7 @@ bool Shard::Impl::decide() {
           wait_at_least = options.times.too_fast;
           break;
         case AfterClose::ResumeOnceThenIdentify:
-          identify_next = peer_left_while_resumed && !active;
+          identify_next = peer_left_while_resumed && asked_resume && !active;
           peer_left_while_resumed = true;
           break;
         case AfterClose::Identify:
@@ -313,6 +311,7 @@ bool Shard::Impl::decide() {
     identify_next = true;
   }
   if (identify_next || asked_anew) drop_session();
+  if (leave_resume_url && collector.session()) text += "; the session is resumed at the main address";
   set_error(text);
   const bool routine = e.why == End::Reconnect || e.why == End::Closed || e.why == End::Lost;
   log(routine ? Level::Info : Level::Warn, who, "connection ended",

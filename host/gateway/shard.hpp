@@ -38,8 +38,8 @@ struct ShardTimes {
   std::chrono::milliseconds disk_retry{1'000};        // while the journal is full
   std::chrono::milliseconds goodbye{1'000};           // for the gateway's answer to our close frame
   std::chrono::milliseconds guilds{15'000};           // for the next guild of READY; then the rest are in an outage
-  int ready_rounds = 10;                              // so many times `ready` while nothing but heartbeats is answered
-  int resume_tries = 5;  // connections in a row that asked for a RESUME and came no further: then IDENTIFY
+  int ready_rounds = 10;  // so many times `ready` while nothing but heartbeats is answered; once at a resume address
+  int resume_tries = 5;   // connections in a row that asked for a RESUME and came no further: then IDENTIFY
 };
 
 struct ShardOptions {

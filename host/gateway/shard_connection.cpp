@@ -196,8 +196,10 @@ void Shard::Impl::arm_deadline(milliseconds time, const char* what, int rounds) 
     // A long replay, or a journal that was full meanwhile, is not silence.
     const bool goes_on = self->journal.last() > last || self->waiting_for_room;
     if (self->said_hello && goes_on) return self->arm_deadline(time, what);
-    // Heartbeats that are answered are a sign of life: in an outage READY may take minutes. But not for ever.
-    if (self->said_hello && self->reader.frames() != seen && rounds + 1 < self->options.times.ready_rounds)
+    // Heartbeats that are answered are a sign of life: in an outage READY may take minutes. But not for ever, and at a
+    // resume address not at all: the session lives for minutes only, and the main one may do better.
+    const int most = self->at_resume_url ? 1 : self->options.times.ready_rounds;
+    if (self->said_hello && self->reader.frames() != seen && rounds + 1 < most)
       return self->arm_deadline(time, what, rounds + 1);
     self->end({End::Silent, 0, fmt::format("{} did not come within {} ms", what, time.count() * (rounds + 1))});
   });

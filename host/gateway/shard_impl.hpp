@@ -141,6 +141,7 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   // of the present connection
   std::uint64_t connection_number = 0;
   std::optional<End> ended;
+  bool at_resume_url = false;
   bool connected = false, said_hello = false, asked_resume = false, active = false;
   steady_clock::time_point active_since{};
   Position asked_from;

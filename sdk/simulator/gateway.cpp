@@ -184,10 +184,11 @@ void Gateway::reset_token() {
   while (!sessions_.empty()) destroy_session(*sessions_.begin()->second);
 }
 
-bool Gateway::goes_wrong(std::string_view what) {
+bool Gateway::goes_wrong(std::string_view what, bool resume_port) {
   const auto found = going_wrong_.find(what);
-  if (found == going_wrong_.end() || found->second == 0) return false;
-  --found->second;
+  if (found == going_wrong_.end() || found->second.count == 0) return false;
+  if (found->second.resume_port_only && !resume_port) return false;
+  --found->second.count;
   log(fmt::format("{}, as was asked for", what));
   return true;
 }
@@ -380,7 +381,9 @@ Gateway::Answer Gateway::fault(std::string_view body) {
     const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;
     refusal.until_ms = length > 0 ? now_ms_ + static_cast<std::int64_t>(length * 1000) : 0;
   } else if (name == "no_hello" || name == "no_ready" || name == "refuse_resume") {
-    going_wrong_[name] = number_at(*value, "count").value_or(1);
+    const std::string host = text_at(*value, "host");
+    if (!host.empty() && host != "resume") return {false, R"({"error":"host can only be \"resume\""})"};
+    going_wrong_[name] = {number_at(*value, "count").value_or(1), host == "resume"};
   } else if (name == "late_ready") {
     const auto* seconds = member(*value, "seconds");
     const double length = seconds != nullptr && seconds->is_number() ? seconds->to_number<double>() : 0;

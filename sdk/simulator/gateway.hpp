@@ -49,7 +49,7 @@ class Gateway {
   /// Should a handshake be refused with 503 just now? Counts.
   bool handshake_refused(bool resume_port);
   /// Is this to go wrong now: "no_hello", "no_ready" or "refuse_resume"? Counts.
-  bool goes_wrong(std::string_view what);
+  bool goes_wrong(std::string_view what, bool resume_port);
   /// Milliseconds by which the next READY is to be late; once.
   std::int64_t ready_delay() { return std::exchange(ready_delay_ms_, 0); }
   bool token_ok(std::string_view token) const {
@@ -144,7 +144,11 @@ class Gateway {
   std::int64_t first_login_ms_ = 0;
   std::int64_t script_from_ms_ = 0;  ///< the first login, or the first moment with an interactions endpoint
   bool token_reset_ = false;
-  std::map<std::string, std::uint64_t, std::less<>> going_wrong_;  ///< how often still
+  struct GoingWrong {
+    std::uint64_t count = 0;  ///< how often still
+    bool resume_port_only = false;
+  };
+  std::map<std::string, GoingWrong, std::less<>> going_wrong_;
   std::int64_t ready_delay_ms_ = 0;
   bool outage_over_ = false;
   bool paused_ = false;

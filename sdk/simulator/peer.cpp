@@ -19,8 +19,12 @@ constexpr std::uint64_t kBatch = 256;
 constexpr std::size_t kCompressAtOnce = 96 * 1024;
 }  // namespace
 
-Peer::Peer(Gateway& gateway, Link& link, int version, std::unique_ptr<Compressor> compressor)
-    : gateway_(gateway), link_(&link), version_(version), compressor_(std::move(compressor)) {
+Peer::Peer(Gateway& gateway, Link& link, bool resume_port, int version, std::unique_ptr<Compressor> compressor)
+    : gateway_(gateway),
+      link_(&link),
+      resume_port_(resume_port),
+      version_(version),
+      compressor_(std::move(compressor)) {
   last_beat_ms_ = gateway_.now();
   gateway_.add(*this);
 }
@@ -62,7 +66,7 @@ void Peer::send(std::string_view json) {
 
 void Peer::open() {
   last_beat_ms_ = gateway_.now();
-  if (gateway_.goes_wrong("no_hello")) return;
+  if (gateway_.goes_wrong("no_hello", resume_port_)) return;
   send(fmt::format(
       R"({{"t":null,"s":null,"op":10,"d":{{"heartbeat_interval":{},"_trace":["[\"trellis-sim\",{{}}]"]}}}})",
       gateway_.options.heartbeat_interval));
@@ -260,7 +264,7 @@ void Peer::identify(std::string_view text) {
     gateway_.log(fmt::format("identify of shard {} refused: too soon", shard.id));
     return send(R"({"t":null,"s":null,"op":9,"d":false})");
   }
-  if (gateway_.goes_wrong("no_ready")) return;
+  if (gateway_.goes_wrong("no_ready", resume_port_)) return;
   const bool compress = flag_at(*d, "compress");
   const auto large = number_at(*d, "large_threshold").value_or(50);
   Audience audience;
@@ -290,7 +294,7 @@ void Peer::begin_session(std::string token, ShardKey shard, std::uint64_t intent
 
 void Peer::resume(std::string_view text) {
   if (session_ != nullptr) return close(4005, "Already authenticated.");
-  if (gateway_.goes_wrong("refuse_resume")) return close(4000, "Unknown error.");
+  if (gateway_.goes_wrong("refuse_resume", resume_port_)) return close(4000, "Unknown error.");
   const auto value = parse_json(text);
   const auto* d = member(*value, "d");
   if (d == nullptr || !d->is_object()) return close(4002, "Error while decoding payload.");

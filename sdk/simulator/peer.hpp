@@ -38,7 +38,7 @@ class Peer {
   };
 
   /// `version` and `encoding` come from the URL, `compressor` may be null.
-  Peer(Gateway& gateway, Link& link, int version, std::unique_ptr<Compressor> compressor);
+  Peer(Gateway& gateway, Link& link, bool resume_port, int version, std::unique_ptr<Compressor> compressor);
   ~Peer();
 
   // Called by the connection.
@@ -102,6 +102,7 @@ class Peer {
 
   Gateway& gateway_;
   Link* link_;
+  bool resume_port_;
   int version_;
   std::unique_ptr<Compressor> compressor_;
   Session* session_ = nullptr;

@@ -181,7 +181,7 @@ class Connection final : public Link, public std::enable_shared_from_this<Connec
         "HTTP/1.1 101 Switching Protocols\r\nServer: trellis-sim\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Accept: " +
         websocket_accept(std::string(parser_->get()[http::field::sec_websocket_key])) + "\r\n\r\n");
-    peer_ = std::make_unique<Peer>(gateway_, *this, version.empty() ? 10 : std::atoi(version.c_str()),
+    peer_ = std::make_unique<Peer>(gateway_, *this, resume_port_, version.empty() ? 10 : std::atoi(version.c_str()),
                                    std::move(compressor));
     writing_ = true;
     with_stream([&](auto& stream) {

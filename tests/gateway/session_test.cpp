@@ -206,6 +206,82 @@ TEST(Session, ResumeAddressThatDoesNotConnectIsGivenUp) {
   ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << main.trouble();
 }
 
+/// Hosts for resuming that take the connection and do no good with it.
+class DeadResumeHosts : public testing::TestWithParam<std::pair<const char*, FakeGateway::Script>> {};
+
+TEST_P(DeadResumeHosts, AreLeftForTheMainOneWhichResumes) {
+  FakeGateway main, other;
+  main.then([&](Link& link) {
+    link.start("abc", other.url());
+    link.drop();
+  });
+  other.then(GetParam().second);
+  Seen<json::object> resume;
+  main.then([&](Link& link) {
+    resume = link.expect_resume();
+    link.dispatch("MESSAGE_CREATE", 2, message(1));
+    link.dispatch("RESUMED", 3, "{}");
+    link.drop();
+  });
+  main.then([&](Link& link) {  // nor is it asked again
+    link.expect_resume();
+    link.dispatch("RESUMED", 4, "{}");
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.options.times.hello = rig.options.times.ready = std::chrono::milliseconds(100);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 2; })) << main.trouble() << other.trouble();
+  EXPECT_EQ(resume().at("session_id"), "abc");
+  EXPECT_EQ(resume().at("seq"), 1);
+  EXPECT_EQ(rig.shard->stats().identifies, 1u);
+  EXPECT_EQ(rig.known_sessions().size(), 1u);
+  EXPECT_EQ(other.connections(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, DeadResumeHosts,
+    testing::Values(std::pair<const char*, FakeGateway::Script>{"SaysNothing", [](Link& link) { link.read_close(); }},
+                    std::pair<const char*, FakeGateway::Script>{"Drops", [](Link& link) { link.drop(); }},
+                    std::pair<const char*, FakeGateway::Script>{"Closes", [](Link& link) { link.close(1001); }},
+                    std::pair<const char*, FakeGateway::Script>{"SendsAway",
+                                                                [](Link& link) {
+                                                                  link.send(R"({"t":null,"s":null,"op":7,"d":null})");
+                                                                  link.read_close();
+                                                                }},
+                    std::pair<const char*, FakeGateway::Script>{
+                        "NeverSaysResumed",
+                        [](Link& link) {
+                          link.hello(10);  // it has a heartbeat or more to answer in each round
+                          link.read();
+                          link.read_close();
+                        }}),
+    [](const auto& info) { return std::string(info.param.first); });
+
+TEST(Session, AResumeAddressThatReplaysAPartIsKept) {
+  FakeGateway main, other;
+  main.then([&](Link& link) {
+    link.start("abc", other.url());
+    link.drop();
+  });
+  other.then([&](Link& link) {
+    link.expect_resume();
+    link.dispatch("MESSAGE_CREATE", 2, message(1));
+    link.drop();
+  });
+  Seen<json::object> resume;
+  other.then([&](Link& link) {
+    resume = link.expect_resume();
+    link.dispatch("RESUMED", 3, "{}");
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << main.trouble() << other.trouble();
+  EXPECT_EQ(resume().at("seq"), 2);
+  EXPECT_EQ(main.connections(), 1);
+}
+
 TEST(Session, InvalidSessionIsResumedOrReplaced) {
   FakeGateway gateway;
   gateway.then([&](Link& link) {
@@ -433,6 +509,54 @@ TEST(Session, ResumesInVainEndInANewSession) {
   rig.options.times.resume_tries = 3;
   rig.start();
   ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << gateway.trouble();
+}
+
+/// The resume host that says nothing is the first of them, though it was never asked.
+TEST(Session, ResumesInVainCountADeadResumeHost) {
+  FakeGateway main, other;
+  main.then([&](Link& link) {
+    link.start("abc", other.url());
+    link.drop();
+  });
+  other.then([](Link& link) { link.drop(); });
+  for (int i = 0; i < 2; ++i) {
+    main.then([&](Link& link) {
+      link.expect_resume();
+      link.drop();
+    });
+  }
+  main.then([&](Link& link) {
+    link.start("def");
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.options.times.resume_tries = 3;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << main.trouble() << other.trouble();
+  EXPECT_EQ(other.connections(), 1);
+}
+
+/// Without Hello nothing can be asked, a new session no more than a RESUME: giving the session up would gain nothing.
+TEST(Session, AMainHostThatNeverSaysHelloCostsNoSession) {
+  FakeGateway gateway;
+  gateway.then([&](Link& link) {
+    link.start("abc");
+    link.drop();
+  });
+  for (int i = 0; i < 2; ++i) {
+    gateway.then([](Link& link) { link.drop(); });
+    gateway.then([](Link& link) { link.close(1001); });
+  }
+  gateway.then([&](Link& link) {
+    EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+    link.dispatch("RESUMED", 2, "{}");
+    link.read_close();
+  });
+  Rig rig(gateway);
+  rig.options.times.resume_tries = 2;
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+  EXPECT_EQ(rig.shard->stats().identifies, 1u);
 }
 
 TEST(Session, AnUnreachableGatewayIsTriedAgainAndTheSessionKept) {

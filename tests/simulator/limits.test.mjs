@@ -179,8 +179,13 @@ test('logins that go wrong: no Hello, no or a late READY, a RESUME that is close
     for (let i = 0; i < 2; ++i) assert.equal(await new Client(url, { login: fine.state }).closedWith(), 4000);
     const resumed = new Client(url, { login: fine.state });
     await resumed.dispatched('RESUMED');
+    await sim.fault('no_hello', { count: 1000, host: 'resume' });
+    const atResume = new Client(fine.resumeUrl);
+    await until(() => sim.log.split('no_hello, as was asked for').length === 3, 'a connection to the resume host without Hello');
+    await new Client(url, { login: fine.state }).dispatched('RESUMED');
+    assert.deepEqual(atResume.received, []);
+    assert.equal((await sim.post('/_sim/fault', { fault: 'no_hello', host: 'main' })).status, 400);
     await sim.fault('revoke_token');
-    assert.equal(await resumed.closedWith(), 4004);
     assert.equal((await sim.get('/api/v10/users/@me')).status, 401);
     assert.equal(await new Client(url).closedWith(), 4004);
   });

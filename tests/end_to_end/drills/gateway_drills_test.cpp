@@ -17,6 +17,13 @@ class GatewayDrill : public Drill {
     flags.insert(flags.end(), more.begin(), more.end());
     return flags;
   }
+  /// Connections that got no Hello.
+  std::size_t silent() {
+    const std::string log = sim().process().err();
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = log.find("no_hello, as was asked for", at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
   std::int64_t sessions() { return sim().dispatches("READY"); }
 };
 
@@ -49,17 +56,20 @@ TEST_F(GatewayDrill, TokenRevoked) {
   found("stopped, naming the token");
 }
 
-/// The connection opens and nothing comes.
+/// The host for resuming takes every connection and says nothing. The session lives: the main host resumes it.
 TEST_F(GatewayDrill, HelloNeverComes) {
   start_simulator(quick());
   start_host();
   wait_for_host();
-  sim().fault("no_hello", {{"count", 1}});
+  sim().fault("no_hello", {{"count", 1'000'000}, {"host", "resume"}});
   sim().fault("drop");
   await("the session is resumed", [&] { return number("resumes") == 1 && ready(); });
   EXPECT_EQ(number("identifies"), 1) << "the session was lost";
+  sim().fault("drop");
+  await("it is resumed again", [&] { return number("resumes") == 2 && ready(); });
+  EXPECT_EQ(silent(), 1u) << "the host that says nothing was asked again";
   stop_host();
-  found("left and resumed");
+  found("left, and resumed at the main host");
 }
 
 /// In an outage READY may take minutes, while heartbeats are acknowledged. Another IDENTIFY would only come later
