@@ -124,6 +124,7 @@ void Host::Impl::open_registrar() {
   options.call = [this](RestRequest request, std::stop_token stop) {
     return rest->call(std::move(request), std::move(stop));
   };
+  options.application = [this](std::stop_token stop) { return application_id(std::move(stop)); };
   options.wish = [this] {
     enabled->look_again();
     return enabled->commands();

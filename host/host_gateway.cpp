@@ -23,13 +23,6 @@ constexpr std::int64_t kFarBehindUs = 60'000'000;
 constexpr const char* kCostOfASession =
     "it costs one IDENTIFY of the day's budget for each shard, and every plugin a Gap";
 
-IdentifyLimits limits_of(const GatewayInfo& info) {
-  return {.max_concurrency = info.max_concurrency,
-          .total = info.session_total,
-          .remaining = info.session_remaining,
-          .resets_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(info.session_reset_after_ms)};
-}
-
 /// A zstd context takes about 0.7 MiB, one of zlib 40 KiB; zstd costs less time.
 constexpr std::uint32_t kShardsForZlib = 50;
 
@@ -128,42 +121,6 @@ bool Host::Impl::go_on_from_store(Journal& journal) {
   return false;
 }
 
-bool Host::Impl::ask_for_gateway() {
-  std::chrono::milliseconds delay{1000};
-  while (!gateway) {
-    try {
-      gateway = get_gateway_bot(*rest);
-    } catch (const DiscordError& error) {
-      if (!error.may_retry()) throw;
-      log_error("discord", error.what(), {{"again_in_s", delay.count() / 1000}});
-      if (wait_for_stop(delay)) return false;
-      delay = std::min(delay * 2, std::chrono::milliseconds(60'000));
-    }
-  }
-  return true;
-}
-
-void Host::Impl::open_identify_permits(std::uint32_t shards) {
-  IdentifyOptions options;
-  options.queue.reserve = config.discord.identify_reserve.value_or(shards + 10);
-  const auto ask = [this](std::function<void(std::optional<IdentifyLimits>)> done) {
-    ask_gateway_bot(*rest, [done = std::move(done)](const std::optional<GatewayInfo>& info) {
-      done(info ? std::optional(limits_of(*info)) : std::nullopt);
-    });
-  };
-  identify_permits = std::make_shared<IdentifyPermits>(io.get_executor(), options, ask, limits_of(*gateway));
-}
-
-/// A session that ends when no other may begin would leave its servers without the bot.
-std::string Host::Impl::why_not_anew(std::size_t shards) const {
-  const IdentifyPermits::Stats left = identify_permits->stats();
-  if (left.total == 0 || left.remaining >= left.reserve + shards) return {};
-  return fmt::format(
-      "{} IDENTIFYs are left of the day's {}, of which {} are kept (discord.identify_reserve), and {} are needed; "
-      "there are new ones in {} min",
-      left.remaining, left.total, left.reserve, shards, (left.resets_in_s + 59) / 60);
-}
-
 /// One stream, of that many of this host: its journal, what the cache knew of it, the plugins' places in it, and its
 /// shard, which does not run yet.
 void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag) {
@@ -213,7 +170,8 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   hooks.on_fatal = [this](int code, const std::string& text) {
     ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
   };
-  hooks.on_application = [this](std::string id) { rest->set_application(std::move(id)); };
+  hooks.on_unreachable = [permits = identify_permits] { permits->look_again(); };
+  hooks.on_application = [this](std::string id) { know_application(std::move(id)); };
   hooks.on_interaction = [this](std::string_view data, std::int64_t received_us, bool behind) {
     interactions->receive(data, received_us, behind);
   };
@@ -233,7 +191,7 @@ bool Host::Impl::connect_gateway() {
             {"shards", shards.size() == shards.count
                            ? std::to_string(shards.count)
                            : fmt::format("{} to {} of {}", shards.first, shards.last, shards.count)},
-            {"identifies_left", gateway->session_remaining}});
+            {"identifies_left", gateway_limits ? std::to_string(gateway_limits->remaining) : "unknown"}});
   if (shards.count < gateway->shards)
     log_warn("discord",
              fmt::format("discord.shards asks for {} shards, Discord recommends {}; it refuses a shard that would have "
@@ -265,6 +223,7 @@ bool Host::Impl::connect_gateway() {
   other_streams = true;
   // All at once: those that resume need not wait, and those that identify ask for leave.
   for (const Line& line : lines) boost::asio::post(io, [shard = line.shard.get()] { shard->start(); });
+  if (!gateway_limits) boost::asio::post(io, [permits = identify_permits] { permits->look_again(); });
   return !stop_asked();
 }
 
@@ -281,7 +240,7 @@ std::string Host::Impl::begin_anew() {
   log_warn("host", fmt::format("a new session was asked for; {}", kCostOfASession));
   for (std::size_t i = 0; i < shards.size(); ++i) {
     boost::asio::post(io, [shard = shards[i]] { shard->begin_anew(); });
-    if ((i + 1) % std::max(gateway->max_concurrency, 1u) == 0 && i + 1 < shards.size() &&
+    if ((i + 1) % identify_permits->stats().max_concurrency == 0 && i + 1 < shards.size() &&
         wait_for_stop(kIdentifySpacing))
       break;
   }

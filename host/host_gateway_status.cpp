@@ -19,6 +19,8 @@ std::string duration_text(std::int64_t seconds) {
 }
 
 std::string identifies_text(const IdentifyPermits::Stats& stats) {
+  if (!stats.known)
+    return fmt::format("identifies: Discord has not said yet how many are left; {} shards wait\n", stats.waiting);
   if (stats.total == 0) return "identifies: Discord does not say how many are left\n";
   std::string text = fmt::format("identifies: {} of {} left", stats.remaining, stats.total);
   if (stats.resets_in_s > 0) text += fmt::format(", all again in {}", duration_text(stats.resets_in_s));
@@ -116,7 +118,8 @@ ControlAnswer Host::Impl::control_gateway(bool as_json) {
     shards.push_back(std::move(entry));
   }
   if (!as_json) return {kExitOk, text, ""};
-  const json::object identifies{{"total", permits.total},
+  const json::object identifies{{"known", permits.known},
+                                {"total", permits.total},
                                 {"remaining", permits.remaining},
                                 {"resets_in_s", permits.resets_in_s},
                                 {"max_concurrency", permits.max_concurrency},
@@ -131,7 +134,7 @@ void Host::Impl::measure_gateway() {
     for (const Line& line : lines) gateway->read(line.journal->stream(), line.shard->stats());
     if (!identify_permits) return;
     const IdentifyPermits::Stats permits = identify_permits->stats();
-    metrics.set(gateway->left, permits.remaining);
+    if (permits.known) metrics.set(gateway->left, permits.remaining);
     metrics.set(gateway->waiting, static_cast<double>(permits.waiting));
     metrics.set(gateway->exhausted, permits.exhausted ? 1 : 0);
   });

@@ -60,17 +60,23 @@ struct Host::Impl {
   // host_gateway.cpp
   void needs_changed();
   bool connect_gateway();  // false: stopped meanwhile
-  bool ask_for_gateway();  // the same
-  void open_identify_permits(std::uint32_t shards);
-  std::string why_not_anew(std::size_t shards) const;  // empty: they may all begin new sessions
   void open_line(Stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag);
   bool go_on_from_store(Journal&);
   void say_which_intents_are_missing() const;
   std::string begin_anew();
 
+  // host_gateway_address.cpp
+  bool ask_for_gateway();                       // false: stopped meanwhile
+  void keep_gateway(const GatewayInfo&) const;  // for the next start
+  void open_identify_permits(std::uint32_t shards);
+  void heard_of_gateway(const GatewayInfo&);                // [io thread]
+  std::string why_not_anew(std::size_t shards) const;       // empty: they may all begin new sessions
+
   // host_interactions.cpp: what people ask of the bot
   void open_interactions();
   void ask_for_application();  // [io thread]
+  void know_application(std::string id);
+  std::string application_id(std::stop_token);  // waits for it a while; empty: it is not known
 
   // host_resharding.cpp
   void open_old_streams(const ShardRange&);
@@ -164,12 +170,17 @@ struct Host::Impl {
   mutable std::mutex lines_mutex;
   std::vector<Line> lines;
   std::vector<std::unique_ptr<Journal>> old_journals;  // of an earlier number of shards; with lines_mutex
-  bool other_streams = false;  // all lines are open, and plugins may still have places in others; the same
-  std::optional<GatewayInfo> gateway;
+  bool other_streams = false;          // all lines are open, and plugins may still have places in others; the same
+  std::optional<GatewayInfo> gateway;  // as this run began with it; the address with lines_mutex
+  std::optional<IdentifyLimits> gateway_limits;  // of the answer at the start; nothing: there was none
+  std::uint32_t shards_recommended = 0;          // by a later answer; with lines_mutex
   std::shared_ptr<IdentifyPermits> identify_permits;
   bool begin_all_anew = false;
   std::atomic<std::uint32_t> epoch_floor = 0;
   std::atomic<std::uint64_t> owners = 0;
+  std::mutex application_mutex;
+  std::condition_variable_any application_known;
+  std::string known_application;  // its id
 
   mutable std::mutex stop_mutex;
   std::condition_variable stop_changed;

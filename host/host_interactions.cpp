@@ -75,7 +75,7 @@ void Host::Impl::ask_for_application() {
     json::error_code error;
     const json::value application = json::parse(answer.ok() ? answer.body : "null", error);
     if (!error && application.is_object()) {
-      if (std::string id = text(member(&application, "id")); !id.empty()) rest->set_application(std::move(id));
+      know_application(text(member(&application, "id")));
       if (config.discord.owners.empty()) interactions->set_owners(owners_of(application));
       return;
     }
@@ -87,6 +87,22 @@ void Host::Impl::ask_for_application() {
       if (!cancelled && !stop_asked()) ask_for_application();
     });
   });
+}
+
+void Host::Impl::know_application(std::string id) {
+  if (id.empty()) return;
+  rest->set_application(id);
+  {
+    std::lock_guard lock(application_mutex);
+    known_application = std::move(id);
+  }
+  application_known.notify_all();
+}
+
+std::string Host::Impl::application_id(std::stop_token stop) {
+  std::unique_lock lock(application_mutex);
+  application_known.wait_for(lock, stop, kAskAgain, [&] { return !known_application.empty(); });
+  return known_application;
 }
 
 }  // namespace trellis::host

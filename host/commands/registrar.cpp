@@ -184,25 +184,13 @@ std::string CommandRegistrar::target(const std::string& server) const {
                         : fmt::format("/applications/{}/guilds/{}/commands", application_id_, server);
 }
 
-/// The application's id, asked once.
 bool CommandRegistrar::application(SyncReport& report, std::stop_token stop) {
+  if (application_id_.empty()) application_id_ = options_.application(stop);
   if (!application_id_.empty()) return true;
-  const RestAnswer answer = options_.call(request("GET", "/applications/@me"), stop);
-  if (!answer.ok()) {
-    failed(report, answer, "the application's id could not be asked");
-    return false;
-  }
-  json::error_code error;
-  const json::value parsed = json::parse(answer.body, error);
-  const json::object* object = error ? nullptr : parsed.if_object();
-  const json::value* id = object ? object->if_contains("id") : nullptr;
-  if (!id || !id->is_string()) {
-    report.errors.push_back("Discord did not say which application this bot belongs to");
-    report.again = true;
-    return false;
-  }
-  application_id_ = id->get_string();
-  return true;
+  report.outcome = SyncReport::Outcome::Failed;
+  report.errors.push_back("Discord has not said yet which application this bot belongs to");
+  report.again = true;
+  return false;
 }
 
 void CommandRegistrar::failed(SyncReport& report, const RestAnswer& answer, const std::string& what) const {

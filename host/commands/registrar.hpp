@@ -17,6 +17,8 @@ namespace trellis::host {
 
 struct RegistrarOptions {
   std::function<RestAnswer(RestRequest, std::stop_token)> call;
+  /// The application's id; waits a while for it. Empty: Discord has not said it yet.
+  std::function<std::string(std::stop_token)> application;
   std::function<CommandWish()> wish;
   /// Where this host registered commands, and how many: by server, "" for all servers. Both may throw StoreError.
   std::function<std::map<std::string, std::int64_t>()> places;

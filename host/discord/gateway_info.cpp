@@ -1,6 +1,9 @@
 #include "discord/gateway_info.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fstream>
+#include <iterator>
 
 #include "discord/rest_answer.hpp"
 #include "discord/rest_client.hpp"
@@ -30,10 +33,15 @@ std::string remedy(const RestAnswer& answer) {
   return answer.error;
 }
 
-RestRequest question() {
+RestRequest question(std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
   RestRequest request{"host", "GET", "/gateway/bot"};
-  request.timeout = std::chrono::seconds(10);
+  request.timeout = timeout;
   return request;
+}
+
+std::string text(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 GatewayInfo info_of(const RestAnswer& answer) {
@@ -63,7 +71,9 @@ GatewayInfo info_of(const RestAnswer& answer) {
 
 }  // namespace
 
-GatewayInfo get_gateway_bot(RestClient& client) { return info_of(client.call(question())); }
+GatewayInfo get_gateway_bot(RestClient& client, std::chrono::milliseconds timeout) {
+  return info_of(client.call(question(timeout)));
+}
 
 void ask_gateway_bot(RestClient& client, std::function<void(std::optional<GatewayInfo>)> done) {
   client.send(question(), [done = std::move(done)](const RestAnswer& answer) {
@@ -74,6 +84,32 @@ void ask_gateway_bot(RestClient& client, std::function<void(std::optional<Gatewa
     }
     done(std::move(info));
   });
+}
+
+void keep_gateway_info(const std::filesystem::path& file, const std::string& api, const GatewayInfo& info) {
+  const std::filesystem::path aside = file.string() + ".new";
+  {
+    std::ofstream out(aside, std::ios::trunc);
+    out << json::serialize(json::object{{"api", api}, {"url", info.url}, {"shards", info.shards}}) << '\n';
+    if (!out.flush()) throw std::runtime_error(fmt::format("{} cannot be written", aside.string()));
+  }
+  std::error_code error;
+  std::filesystem::rename(aside, file, error);
+  if (error) throw std::runtime_error(fmt::format("{} cannot be written: {}", file.string(), error.message()));
+}
+
+std::optional<GatewayInfo> kept_gateway_info(const std::filesystem::path& file, const std::string& api) {
+  std::ifstream in(file);
+  const std::string content{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  json::error_code error;
+  const json::value parsed = json::parse(content, error);
+  const json::object* object = !error ? parsed.if_object() : nullptr;
+  if (!object || text(*object, "api") != api) return std::nullopt;
+  GatewayInfo info;
+  info.url = text(*object, "url");
+  info.shards = number<std::uint32_t>(*object, "shards", 0);
+  if (info.url.empty() || info.shards == 0) return std::nullopt;
+  return info;
 }
 
 }  // namespace trellis::host

@@ -9,14 +9,17 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 IdentifyPermits::IdentifyPermits(boost::asio::any_io_executor executor, IdentifyOptions options, Ask ask,
-                                 const IdentifyLimits& known)
+                                 const std::optional<IdentifyLimits>& known)
     : options_(options),
       ask_discord_(std::move(ask)),
       queue_(options.queue),
       timer_(std::move(executor)),
-      heard_at_(Clock::now()) {
-  queue_.set_limits(known);
+      heard_at_(Clock::now()),
+      retry_(options.first_retry),
+      known_(known.has_value()) {
+  if (known) queue_.set_limits(*known);
   publish(heard_at_);
+  if (!known) heard_at_ -= options_.look_again;
 }
 
 void IdentifyPermits::ask(std::uint32_t shard, IdentifyQueue::Go go) {
@@ -24,8 +27,12 @@ void IdentifyPermits::ask(std::uint32_t shard, IdentifyQueue::Go go) {
   const bool first = queue_.waiting() == 0;
   queue_.ask(shard, std::move(go));
   // Counts and keys can have changed since, by other programs with this token too.
-  if (first && Clock::now() - heard_at_ >= options_.stale) return refresh();
+  if (known_ && first && Clock::now() - heard_at_ >= options_.stale) return refresh();
   look();
+}
+
+void IdentifyPermits::look_again() {
+  if (!stopped_ && Clock::now() - heard_at_ >= options_.look_again) refresh();
 }
 
 void IdentifyPermits::stop() {
@@ -41,17 +48,35 @@ void IdentifyPermits::refresh() {
     if (!self || self->stopped_) return;
     self->asking_ = false;
     self->heard_at_ = Clock::now();  // also without an answer: it is not asked again at once
-    if (limits)
+    if (limits) {
       self->queue_.set_limits(*limits);
-    else
+      self->known_ = true;
+    } else if (self->known_) {
       log_warn("discord", "GET /gateway/bot was not answered; IDENTIFYs go on by what it said last");
+    } else {
+      return self->ask_later();
+    }
     self->look();
   });
 }
 
+/// Which is said where somebody waits for it: a host that resumes its sessions needs no answer.
+void IdentifyPermits::ask_later() {
+  publish(heard_at_);
+  if (queue_.waiting() > 0)
+    log_warn("discord", "GET /gateway/bot is not answered; shards without a session wait for it",
+             {{"waiting", queue_.waiting()}, {"again_in_s", static_cast<double>(retry_.count()) / 1000}});
+  timer_.expires_after(retry_);
+  retry_ = std::min(retry_ * 2, options_.last_retry);
+  timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error && !self->stopped_) self->refresh();
+  });
+}
+
 void IdentifyPermits::look() {
-  if (asking_ || looking_ || stopped_) return;
   const auto now = Clock::now();
+  if (!known_) publish(now);
+  if (!known_ || asking_ || looking_ || stopped_) return;
   looking_ = true;  // who may go can ask again from within
   auto next = queue_.run(now);
   looking_ = false;
@@ -85,6 +110,7 @@ void IdentifyPermits::look() {
 void IdentifyPermits::publish(IdentifyQueue::Time now) {
   std::lock_guard lock(mutex_);
   const IdentifyLimits& limits = queue_.limits();
+  stats_.known = known_;
   stats_.total = limits.total;
   stats_.remaining = limits.remaining;
   stats_.reserve = queue_.reserve();

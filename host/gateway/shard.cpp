@@ -244,6 +244,7 @@ bool Shard::Impl::decide() {
     failures = 0;
   }
   ++failures;
+  if (!said_hello && !at_resume_url && e.why != End::Asked && hooks.on_unreachable) hooks.on_unreachable();
   std::string text = e.text;
   switch (e.why) {
     case End::Closed: {
@@ -410,6 +411,14 @@ std::uint64_t Shard::command(GatewayCommand command, steady_clock::time_point de
 
 void Shard::cancel_command(std::uint64_t id) {
   asio::post(impl_->executor, [self = impl_, id] { self->commands.cancel(id); });
+}
+
+void Shard::set_gateway_url(std::string url) {
+  asio::post(impl_->executor, [self = impl_, url = std::move(url)]() mutable {
+    if (url == self->options.gateway_url) return;
+    self->options.gateway_url = std::move(url);
+    if (self->state == ShardState::Waiting) self->pause_timer.cancel();  // to try the other one
+  });
 }
 
 Shard::Stats Shard::stats() const {

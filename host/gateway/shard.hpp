@@ -47,7 +47,7 @@ struct ShardOptions {
   std::string token;
   bool begin_anew = false;  // a session that could be resumed is not
   std::string presence;     // JSON of an IDENTIFY's presence, until a command sets another; empty: online
-  std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://
+  std::string gateway_url;  // of GET /gateway/bot: ws:// or wss://; set_gateway_url() changes it
   std::string ca_file;      // additional trusted certificate, PEM; empty: the system's
   Compression compression = Compression::Zlib;
   std::size_t max_payload = kPayloadCeiling;  // as it comes, and decompressed
@@ -74,6 +74,8 @@ class Shard {
     std::function<std::uint32_t()> last_epoch;
     /// The gateway said something final (4004, 4010–4014): text with the operator's remedy. The shard stays Fatal.
     std::function<void(int code, std::string text)> on_fatal;
+    /// [the shard's thread] No Hello came from gateway_url: perhaps Discord has another one. Must not wait.
+    std::function<void()> on_unreachable = {};
     /// The bot's application id, of READY.
     std::function<void(std::string id)> on_application = {};
     /// The "d" of an INTERACTION_CREATE that is in the log now, without its data. `behind`: it was replayed by a
@@ -103,6 +105,8 @@ class Shard {
   std::uint64_t command(GatewayCommand, std::chrono::steady_clock::time_point deadline, GatewayDone done);
   /// It ends with TL_CANCELLED, unless it has ended.
   void cancel_command(std::uint64_t id);
+  /// For connections that are made from now on. It must be one.
+  void set_gateway_url(std::string url);
 
   struct Stats {
     ShardState state = ShardState::Connecting;

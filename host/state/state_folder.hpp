@@ -30,6 +30,7 @@ class StateFolder {
   std::filesystem::path socket() const { return path_ / "trellis.sock"; }
   std::filesystem::path generations() const { return path_ / "generations"; }
   std::filesystem::path builds() const { return path_ / "builds"; }
+  std::filesystem::path gateway() const { return path_ / "gateway.json"; }  // what Discord said of it last
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path journal(std::uint32_t shard, std::uint32_t shards) const {
     return path_ / "journal" / (std::to_string(shard) + "-of-" + std::to_string(shards));

@@ -28,10 +28,6 @@ class RegistrarTest : public testing::Test {
       troubles_.pop_front();
       return answer;
     }
-    if (request.target == "/applications/@me") {
-      answer.body = R"({"id": "7"})";
-      return answer;
-    }
     const std::string place = request.target.substr(0, request.target.find('?'));
     if (request.method == "PUT") commands_[place] = json::parse(request.body).as_array();
     answer.body = json::serialize(commands_[place]);
@@ -41,6 +37,10 @@ class RegistrarTest : public testing::Test {
   CommandRegistrar& registrar(std::string server = {}, bool automatic = true) {
     RegistrarOptions options;
     options.call = [this](const RestRequest& request, const std::stop_token&) { return answer(request); };
+    options.application = [this](const std::stop_token&) {
+      std::lock_guard lock(mutex_);
+      return application_;
+    };
     options.wish = [this] {
       std::lock_guard lock(mutex_);
       if (store_is_away_) throw StoreError(StoreError::Kind::Away, "08006", "no connection");
@@ -92,6 +92,7 @@ class RegistrarTest : public testing::Test {
   std::map<std::string, json::array> commands_;
   std::deque<RestAnswer> troubles_;
   std::vector<std::string> requests_;
+  std::string application_ = "7";
   bool store_is_away_ = false;
   std::unique_ptr<CommandRegistrar> registrar_;
 };
@@ -101,11 +102,27 @@ TEST_F(RegistrarTest, WritesOnceAndThenOnlyLooks) {
   CommandRegistrar& registrar = this->registrar();
   EXPECT_EQ(registrar.sync().outcome, SyncReport::Outcome::Written);
   EXPECT_EQ(requests(),
-            (std::vector<std::string>{"GET /applications/@me", "GET " + everywhere_ + "?with_localizations=true",
-                                      "PUT " + everywhere_}));
+            (std::vector<std::string>{"GET " + everywhere_ + "?with_localizations=true", "PUT " + everywhere_}));
   EXPECT_EQ(registrar.sync().outcome, SyncReport::Outcome::Unchanged);
   EXPECT_EQ(requests(), (std::vector<std::string>{"GET " + everywhere_ + "?with_localizations=true"}));
   EXPECT_EQ(places_.at(""), 1);
+}
+
+TEST_F(RegistrarTest, WaitsUntilItIsKnownWhichApplicationThisIs) {
+  application_.clear();
+  want({command("quest")});
+  CommandRegistrar& registrar = this->registrar();
+  const SyncReport report = registrar.sync();
+  EXPECT_FALSE(report.ok());
+  EXPECT_TRUE(report.again);
+  EXPECT_TRUE(requests().empty());
+  registrar.start();
+  wait_for([&] { return registrar.last().find("which application") != std::string::npos; });
+  {
+    std::lock_guard lock(mutex_);
+    application_ = "7";
+  }
+  wait_for([&] { return puts() == 1; });
 }
 
 TEST_F(RegistrarTest, ADryRunWritesNothing) {

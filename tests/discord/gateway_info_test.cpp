@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "../config/temporary_folder.hpp"
 #include "rest_rig.hpp"
 #include "rest_server.hpp"
 
@@ -55,6 +56,27 @@ TEST(GatewayInfo, IsRead) {
   EXPECT_EQ(info.session_reset_after_ms, 14400000);
   EXPECT_EQ(info.max_concurrency, 2u);
   EXPECT_EQ(server.requests().at(0).target, "/api/v10/gateway/bot");
+}
+
+TEST(GatewayInfo, IsKeptForTheNextStartOfTheSameApi) {
+  TemporaryFolder folder;
+  const auto file = folder.path() / "gateway.json";
+  EXPECT_FALSE(kept_gateway_info(file, "https://a"));
+  keep_gateway_info(file, "https://a", {.url = "wss://one", .shards = 3, .session_total = 9, .session_remaining = 9});
+  keep_gateway_info(file, "https://a", {.url = "wss://two", .shards = 4, .session_total = 9, .session_remaining = 9});
+  const auto kept = kept_gateway_info(file, "https://a");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->url, "wss://two");
+  EXPECT_EQ(kept->shards, 4u);
+  EXPECT_EQ(kept->session_total, 0u) << "how many IDENTIFYs are left is never taken from memory";
+  EXPECT_FALSE(kept_gateway_info(file, "https://b"));
+  for (const char* damage :
+       {"", "{", "[]", R"({"api":"https://a"})", R"({"api":"https://a","url":7,"shards":"x"})",
+        R"({"api":"https://a","url":"wss://x","shards":0})", R"({"api":"https://a","url":"wss://x","shards":-1})"}) {
+    std::ofstream(file, std::ios::trunc) << damage;
+    EXPECT_FALSE(kept_gateway_info(file, "https://a")) << damage;
+  }
+  EXPECT_THROW(keep_gateway_info(folder.path() / "none" / "x.json", "https://a", {}), std::runtime_error);
 }
 
 TEST(GatewayInfo, WrongTokenNamesTheToken) {

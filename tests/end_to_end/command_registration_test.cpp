@@ -85,6 +85,12 @@ TEST_P(CommandRegistrationTest, OnceAndNotAgainAtARestart) {
     ASSERT_EQ(one.at("options").as_array().size(), 3u);
     EXPECT_EQ(one.at("options").at(0).at("options").as_array().size(), 10u);
   }
+  const json::value all = sim().get("/_sim/requests");
+  EXPECT_EQ(std::ranges::count_if(
+                all.as_array(),
+                [](const json::value& one) { return one.at("path").as_string().ends_with("/applications/@me"); }),
+            2)
+      << "this test, and the host once for all that want to know";
   stop_host();
 
   start();

@@ -188,6 +188,49 @@ TEST(IdentifyPermits, AskDiscordAgainWhenWhatTheyKnowIsOld) {
   permits->stop();
 }
 
+TEST(IdentifyPermits, LetNobodyGoBeforeDiscordHasAnsweredOnce) {
+  boost::asio::io_context io;
+  int asked = 0, sent = 0;
+  const auto permits = std::make_shared<IdentifyPermits>(
+      io.get_executor(), IdentifyOptions{.first_retry = 1ms, .last_retry = 2ms},
+      [&](auto done) {
+        ++asked;
+        EXPECT_EQ(sent, 0);
+        done(asked < 4 ? std::nullopt : std::optional(IdentifyLimits{.total = 1000, .remaining = 1000}));
+      },
+      std::nullopt);
+  permits->ask(0, [&] { return ++sent, true; });
+  EXPECT_EQ(asked, 0);
+  EXPECT_FALSE(permits->stats().known);
+  EXPECT_EQ(permits->stats().waiting, 1u);
+  permits->look_again();
+  permits->look_again();
+  EXPECT_EQ(asked, 1) << "it was asked just now";
+  EXPECT_EQ(permits->stats().waiting, 1u);
+  io.run();  // ends when nothing is left to wait for
+  EXPECT_EQ(asked, 4);
+  EXPECT_EQ(sent, 1);
+  EXPECT_TRUE(permits->stats().known);
+  EXPECT_EQ(permits->stats().remaining, 999u);
+}
+
+TEST(IdentifyPermits, LookForAnAddressThatWorksNowAndThen) {
+  boost::asio::io_context io;
+  int asked = 0;
+  const auto permits = std::make_shared<IdentifyPermits>(
+      io.get_executor(), IdentifyOptions{.look_again = 0ms}, [&](auto) { ++asked; },
+      IdentifyLimits{.total = 1000, .remaining = 1000});
+  permits->look_again();
+  permits->look_again();
+  EXPECT_EQ(asked, 1) << "the answer is not there yet";
+  permits->stop();
+  const auto later = std::make_shared<IdentifyPermits>(
+      io.get_executor(), IdentifyOptions{}, [&](auto) { ++asked; }, IdentifyLimits{.total = 1000, .remaining = 1000});
+  later->look_again();
+  EXPECT_EQ(asked, 1) << "it was heard just now";
+  later->stop();
+}
+
 TEST(IdentifyPermits, SayWhenThereAreNoneLeftAndLookAgain) {
   boost::asio::io_context io;
   int asked = 0, sent = 0;

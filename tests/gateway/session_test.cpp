@@ -305,6 +305,26 @@ TEST(Session, InvalidSessionIsResumedOrReplaced) {
   EXPECT_EQ(gateway.trouble(), "");
 }
 
+TEST(Session, ANewSessionBeginsAtTheMainAddress) {
+  FakeGateway main, other;
+  main.then([&](Link& link) {
+    link.start("abc", other.url());
+    link.drop();
+  });
+  other.then([&](Link& link) {
+    link.expect_resume();
+    link.send(R"({"t":null,"s":null,"op":9,"d":false})");
+    link.read_close();
+  });
+  main.then([&](Link& link) {
+    link.start("def", other.url());
+    link.read_close();
+  });
+  Rig rig(main);
+  rig.start();
+  ASSERT_TRUE(wait_until([&] { return rig.known_sessions().size() == 2; })) << main.trouble() << other.trouble();
+}
+
 TEST(Session, ReconnectRequestIsFollowedAtAnyTime) {
   FakeGateway gateway;
   gateway.then([&](Link& link) {
@@ -575,6 +595,37 @@ TEST(Session, AnUnreachableGatewayIsTriedAgainAndTheSessionKept) {
   rig.options.times.resume_tries = 2;
   rig.start();
   ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << gateway.trouble();
+}
+
+/// Whether it refuses, or says no Hello. The other address is tried at once, whatever the pause was to be.
+TEST(Session, AnotherAddressIsAskedForWhenTheMainOneDoesNotWork) {
+  for (const bool refuses : {true, false}) {
+    FakeGateway one, two;
+    one.then([&](Link& link) {
+      link.start("abc");
+      link.drop();
+    });
+    if (refuses)
+      one.then_refuse(503);
+    else
+      one.then([](Link& link) { link.drop(); });
+    two.then([&](Link& link) {
+      EXPECT_EQ(link.expect_resume().at("session_id"), "abc");
+      link.dispatch("RESUMED", 2, "{}");
+      link.read_close();
+    });
+    Rig rig(one);
+    std::atomic<int> asked = 0;
+    rig.hooks.on_unreachable = [&] {
+      ++asked;
+      rig.shard->set_gateway_url(two.url());
+    };
+    rig.options.times.backoff = rig.options.times.backoff_ceiling = std::chrono::milliseconds(60'000);
+    rig.start();
+    ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 1; })) << one.trouble() << two.trouble();
+    EXPECT_EQ(asked, 1) << "not for a session that ends";
+    EXPECT_EQ(rig.shard->stats().identifies, 1u);
+  }
 }
 
 TEST(Session, ASequenceBeyond32BitsStartsANewSession) {

@@ -2,6 +2,8 @@
 // sockets, missing ACKs, op 1, 7 and 9, close codes, a resume host that answers 503.
 #include <fmt/format.h>
 
+#include <regex>
+
 #include "drill.hpp"
 
 namespace trellis::e2e {
@@ -24,6 +26,7 @@ class GatewayDrill : public Drill {
     for (std::size_t at = 0; (at = log.find("no_hello, as was asked for", at)) != std::string::npos; ++at) ++count;
     return count;
   }
+  bool answers() { return ctl({"status", "--json"}).code == 0 && !status().at("shards").as_array().empty(); }
   std::int64_t sessions() { return sim().dispatches("READY"); }
 };
 
@@ -83,6 +86,63 @@ TEST_F(GatewayDrill, ReadyComesLate) {
   EXPECT_EQ(sessions(), 1);
   stop_host();
   found("waited, with heartbeats");
+}
+
+/// The host is killed and started again while the HTTP API answers 503 to everything. The gateway works, so the session
+/// is resumed; only what begins anew has to wait for what Discord says of IDENTIFYs.
+TEST_F(GatewayDrill, RestIsDownAtTheStart) {
+  plugins(std::string(kCountEverything) + recorder_conf({"MESSAGE_CREATE", "TRELLIS_GAP"}));
+  start_simulator({"--guilds", "2", "--rate", "400", "--total", "2000"});
+  start_host();
+  wait_for_host();
+  wait_for_sent(500);
+  kill_host();
+  sim().fault("rest_error", {{"count", 1'000'000'000}, {"status", 503}});
+  start_host();
+  await("the session is resumed", [&] { return answers() && number("resumes") == 1 && ready(); });
+  expect_everything_counted();
+  expect_recorded(*this, {"MESSAGE_CREATE"});
+  EXPECT_EQ(number("identifies"), 0);
+  EXPECT_EQ(sessions(), 1);
+  EXPECT_EQ(store().number("recorder", "SELECT count(*) FROM gaps"), 0);
+
+  const Finished refused = ctl({"gateway", "reidentify"});
+  EXPECT_NE(refused.code, 0);
+  EXPECT_NE(refused.err.find("Discord has not said yet how many"), std::string::npos) << refused.err;
+  sim().fault("invalid_session", {{"resumable", false}});
+  await("the shard waits for leave", [&] { return number("reconnects") == 1 && shard().at("state") == "identifying"; });
+  EXPECT_NE(ctl({"gateway"}).out.find("Discord has not said yet how many are left; 1 shards wait"), std::string::npos)
+      << ctl({"gateway"}).out;
+  sim().fault("rest_clear");
+  await("there is a new session", [&] { return number("identifies") == 1 && ready(); });
+  EXPECT_EQ(sessions(), 2);
+  stop_host();
+  found("resumed without the HTTP API, nothing missed");
+}
+
+/// The gateway's address does not work any more, nor the one for resuming, when the HTTP API comes back: it is asked
+/// for the address of today.
+TEST_F(GatewayDrill, TheAddressIsAnotherOne) {
+  start_simulator(quick());
+  start_host();
+  wait_for_host();
+  kill_host();
+  const auto file = state() / "gateway.json";
+  const std::string kept = read_file(file);
+  ASSERT_NE(kept.find("ws://127.0.0.1:"), std::string::npos) << kept;
+  write_file(file, std::regex_replace(kept, std::regex("ws://127[.]0[.]0[.]1:[0-9]+"), "ws://127.0.0.1:1"));
+  sim().fault("resume_503", {{"count", 1'000'000}});
+  sim().fault("rest_error", {{"count", 1'000'000'000}, {"status", 503}});
+  start_host();
+  await("it tries the old address", [&] { return answers() && number("reconnects") >= 2; });
+  EXPECT_EQ(number("resumes"), 0);
+  sim().fault("rest_clear");
+  await("the session is resumed", [&] { return number("resumes") == 1 && ready(); });
+  EXPECT_EQ(number("identifies"), 0);
+  EXPECT_EQ(sessions(), 1);
+  wait_until("the address is kept", [&] { return read_file(file) == kept; }, [&] { return read_file(file); });
+  stop_host();
+  found("asked for the new one and resumed there");
 }
 
 /// Each RESUME is answered by a close. After some the host gives the session up instead of asking for ever.
