@@ -167,9 +167,7 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
     host_namespace->note_session(stream, session);
   };
   hooks.last_epoch = [this] { return std::max(epoch_floor.load(), manager->highest_epoch()); };
-  hooks.on_fatal = [this](int code, const std::string& text) {
-    ask_to_stop(kExitDiscord, fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
-  };
+  hooks.on_fatal = [this](int code, const std::string& text) { closed_for_good(code, text); };
   hooks.on_unreachable = [permits = identify_permits] { permits->look_again(); };
   hooks.on_application = [this](std::string id) { know_application(std::move(id)); };
   hooks.on_interaction = [this](std::string_view data, std::int64_t received_us, bool behind) {

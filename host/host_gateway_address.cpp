@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "admin/command_line.hpp"
 #include "gateway/url.hpp"
 #include "host_impl.hpp"
 #include "log/log.hpp"
@@ -14,6 +15,7 @@ namespace {
 
 /// A session lives for minutes after its connection: with what is kept, little of that is spent on asking.
 constexpr std::chrono::milliseconds kPatience{10'000}, kPatienceWithMemory{3'000};
+constexpr int kShardingRequired = 4011;
 
 IdentifyLimits limits_of(const GatewayInfo& info) {
   return {.max_concurrency = info.max_concurrency,
@@ -97,6 +99,32 @@ void Host::Impl::heard_of_gateway(const GatewayInfo& info) {
   }
   log_info("discord", "the gateway has another address", {{"url", info.url}});
   boost::asio::post(writers, [this, keep = std::move(keep)] { keep_gateway(keep); });
+}
+
+/// What another try does not mend ends the host. Too few shards are mended by its next start, where Discord counts them
+/// and counts more of them by now: that takes its number, and plugins finish what came over the old shards first.
+void Host::Impl::closed_for_good(int code, const std::string& text) {
+  if (code != kShardingRequired || !config.discord.shards.automatic())
+    return ask_to_stop(kExitDiscord,
+                       fmt::format("Discord closed the gateway connection for good ({}): {}", code, text));
+  ask_gateway_bot(*rest, [this](const std::optional<GatewayInfo>& info) {
+    const std::uint32_t shards = gateway->shards;
+    if (info && info->shards <= shards)
+      return ask_to_stop(
+          kExitDiscord,
+          fmt::format("Discord requires more shards than {} (close code 4011), and recommends {} all the same. Set "
+                      "discord.shards to a larger number: 2500 servers are the most that it takes on one shard.",
+                      shards, info->shards));
+    ask_to_stop(kExitFailed,
+                info
+                    ? fmt::format("Discord requires more shards than {} (close code 4011): it recommends {} now, which "
+                                  "the next start takes over. Start the host again, unless a supervisor does.",
+                                  shards, info->shards)
+                    : fmt::format("Discord requires more shards than {} (close code 4011), and does not say how many: "
+                                  "GET /gateway/bot was not answered. The next start asks again. Start the host "
+                                  "again, unless a supervisor does.",
+                                  shards));
+  });
 }
 
 /// A session that ends when no other may begin would leave its servers without the bot.

@@ -70,6 +70,7 @@ struct Host::Impl {
   void keep_gateway(const GatewayInfo&) const;  // for the next start
   void open_identify_permits(std::uint32_t shards);
   void heard_of_gateway(const GatewayInfo&);                // [io thread]
+  void closed_for_good(int code, const std::string& text);  // [io thread]
   std::string why_not_anew(std::size_t shards) const;       // empty: they may all begin new sessions
 
   // host_interactions.cpp: what people ask of the bot

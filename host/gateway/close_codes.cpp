@@ -36,8 +36,8 @@ CloseCode close_code(unsigned code) {
     case 4011:
       return {
           AfterClose::Stop, "sharding required",
-          "The bot is in too many servers for this number of shards (2500 servers per shard). Raise discord.shards, "
-          "or set it to \"auto\"."};
+          "The bot is in too many servers for this number of shards (2500 servers per shard). Raise discord.shards; "
+          "with \"auto\" every start takes the number that Discord recommends then."};
     case 4012:
       return {AfterClose::Stop, "invalid API version",
               "Discord no longer offers gateway version 10. This version of Trellis is too old: update it."};

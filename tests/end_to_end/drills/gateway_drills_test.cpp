@@ -145,6 +145,39 @@ TEST_F(GatewayDrill, TheAddressIsAnotherOne) {
   found("asked for the new one and resumed there");
 }
 
+/// The bot has grown beyond its shards (4011). Under "auto" a supervised host starts again with the number that Discord
+/// recommends by then; where that is no larger, it stops and says so.
+TEST_F(GatewayDrill, MoreShardsAreRequired) {
+  plugins(kCountEverything);
+  start_simulator({"--guilds", "8", "--shards", "2", "--max-concurrency", "2", "--rate", "400"});
+  // What an earlier start was told, when one was enough; the API is away for a moment.
+  std::filesystem::create_directories(state());
+  write_file(state() / "gateway.json",
+             boost::json::serialize(boost::json::object{
+                 {"api", sim().api()}, {"url", sim().get("/api/v10/gateway/bot").at("url")}, {"shards", 1}}));
+  sim().fault("rest_error", {{"path", "/gateway/bot"}, {"count", 4}, {"status", 503}});
+  start_host({"--supervise"});
+  wait_for_host();
+  ASSERT_EQ(status().at("shards").as_array().size(), 1u);
+  wait_for_sent(500);
+  sim().fault("close", {{"code", 4011}});
+  await("it has two shards", [&] {
+    if (ctl({"status", "--json"}).code != 0) return false;
+    const boost::json::value now = status();
+    const auto& shards = now.at("shards").as_array();
+    return shards.size() == 2 && shards[0].at("state") == "ready" && shards[1].at("state") == "ready";
+  });
+  EXPECT_NE(host().err().find("it recommends 2 now, which the next start takes over"), std::string::npos);
+  sim().fault("pause");
+  expect_counted(sim().counts());
+
+  sim().fault("close", {{"code", 4011}});
+  EXPECT_EQ(end_of_host(), kExitDiscord);
+  EXPECT_NE(host().err().find("recommends 2 all the same. Set discord.shards to a larger number"), std::string::npos)
+      << host().err();
+  found("started again with two shards; stopped where Discord recommends no more");
+}
+
 /// Each RESUME is answered by a close. After some the host gives the session up instead of asking for ever.
 TEST_F(GatewayDrill, ResumeLoop) {
   start_simulator(quick());
