@@ -1,4 +1,4 @@
-# The plugin of share/docs/first-plugin.md, built as the page says against an installed SDK.
+# The plugin of share/docs/first-plugin.md, built and run as the page says with an installed SDK.
 cmake_minimum_required(VERSION 3.25)
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE said ERROR_VARIABLE said)
@@ -23,4 +23,9 @@ run(${CMAKE_COMMAND} -S ${WORK}/source -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WO
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 if(NOT EXISTS ${WORK}/build/plugins/ideas.so)
   message(FATAL_ERROR "build/plugins/ideas.so was not built")
+endif()
+run(${CMAKE_COMMAND} -DPAGE=${PAGE} -DLANGUAGE=toml -DOUTPUT=${WORK}/plugins.conf -P ${EXTRACT})
+execute_process(COMMAND bash ${RUN} ${WORK}/prefix WORKING_DIRECTORY ${WORK} RESULT_VARIABLE result OUTPUT_VARIABLE said ERROR_VARIABLE said)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the commands of the page:\n${said}")
 endif()

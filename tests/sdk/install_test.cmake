@@ -20,4 +20,17 @@ execute_process(COMMAND ${READELF} -p .trellis.files ${WORK}/build/plugins/greet
 if(NOT files MATCHES "migrations/0001_init.sql" OR NOT files MATCHES "words/greeting.txt")
   message(FATAL_ERROR "the files are not embedded:\n${files}")
 endif()
+# What only a host can know of a plugin is asked after linking, too: an installed SDK brings the program that can tell.
+run(${WORK}/prefix/bin/trellis-sim --help)
+run(${WORK}/prefix/bin/trellis check ${WORK}/build/plugins/plain.so)
+if(NOT EXISTS ${WORK}/prefix/share/doc/trellis/first-plugin.md)
+  message(FATAL_ERROR "the pages for authors are not installed")
+endif()
+if(NOT FLAGS MATCHES "-fsanitize")  # such a plugin cannot be loaded into a program without
+  execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build --target shouting RESULT_VARIABLE result
+                  OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if(result EQUAL 0 OR NOT said MATCHES "SHOUT" OR EXISTS ${WORK}/build/plugins/shouting.so)
+    message(FATAL_ERROR "a plugin that a host would not load was built:\n${said}")
+  endif()
+endif()
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tests=error)
