@@ -313,9 +313,9 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
 ControlAnswer Host::Impl::control_plugin_list() {
   std::string text;
   for (const auto& plugin : manager->status())
-    text +=
-        fmt::format("{:<24} {:<10} generation {:<4} {:<9} {}{}\n", plugin.id, plugin.version, plugin.lane.generation,
-                    plugin.lane.state, plugin.build.substr(0, 12), plugin.fallback.empty() ? "" : " (rolled back)");
+    text += fmt::format("{:<24} {:<10} generation {:<4} {:<9} {}{}\n", plugin.id, plugin.version,
+                        plugin.lane.generation, plugin.lane.state, plugin.build.substr(0, 12),
+                        plugin.fallback.empty() ? "" : " (not what is installed)");
   try {
     for (const auto& override : host_namespace->overrides())
       text += fmt::format("{:<24} {} by an operator since {}\n", override.plugin,

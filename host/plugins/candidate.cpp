@@ -108,10 +108,10 @@ PluginManager::Candidate PluginManager::prepare(const std::string& id, const std
   return candidate;
 }
 
-/// The kept build, with `first` as its settings or, when it does not take those, with the ones it ran with.
+/// The kept build, with `first` as its settings or, when it does not take those and may, with the ones it ran with.
 PluginManager::Candidate PluginManager::prepare_kept(const std::string& id, const std::string& build,
-                                                     std::shared_ptr<const Document> first,
-                                                     std::uint64_t generation) const {
+                                                     std::shared_ptr<const Document> first, std::uint64_t generation,
+                                                     bool kept_settings) const {
   const auto file = builds_.file(id, build);
   const auto kept = builds_.settings(id, build);
   const auto load = [&](std::shared_ptr<const Document> settings) {
@@ -125,26 +125,48 @@ PluginManager::Candidate PluginManager::prepare_kept(const std::string& id, cons
   try {
     return load(first);
   } catch (const PluginError& error) {
-    if (!kept || kept == first) throw;
+    if (!kept_settings || !kept || kept == first) throw;
     log_warn("plugin " + id, "the build from before does not take the present settings; it gets those it ran with",
              {{"because", error.what()}});
     return load(kept);
   }
 }
 
-/// What is installed; when that was rolled back before, what ran instead, and `fallback` says so.
-std::filesystem::path PluginManager::file_at_start(const PluginConfig& config, std::string& fallback) const {
-  const auto file = installed_file(config);
+/// What is installed; when that was rolled back before, what ran instead.
+PluginManager::Source PluginManager::source_at_start(const PluginConfig& config) const {
+  Source source{.file = installed_file(config)};
   const BuildRecord record = builds_.record(config.id);
-  if (record.rolled_back.empty() || record.good.empty()) return file;
+  if (record.rolled_back.empty() || record.good.empty()) return source;
   const auto good = builds_.file(config.id, record.good);
-  const auto* back = record.was_rolled_back(read_plugin_file(file).build_id);
-  if (!back || !std::filesystem::exists(good)) return file;
-  fallback = fmt::format(
-      "the installed build {} was rolled back ({}); build {} runs instead. Install another build, or "
-      "say `trellis ctl plugin reload {} --force`",
-      short_build(back->build), back->why, short_build(record.good), config.id);
-  return good;
+  const auto* back = record.was_rolled_back(read_plugin_file(source.file).build_id);
+  if (!back || !std::filesystem::exists(good)) return source;
+  return {.file = good,
+          .kept = record.good,
+          .fallback = fmt::format(
+              "the installed build {} was rolled back ({}); build {} runs instead. Install another build, or "
+              "say `trellis ctl plugin reload {} --force`",
+              short_build(back->build), back->why, short_build(record.good), config.id),
+          .kept_settings = true};
+}
+
+/// The build that proved itself, for a start that what is installed is no good for; none: there is no such build. When
+/// the two are the same build, only its file can be at fault, or its settings, and those are the operator's to correct.
+std::optional<PluginManager::Source> PluginManager::kept_instead(const PluginConfig& config,
+                                                                 const std::string& why) const {
+  const BuildRecord record = builds_.record(config.id);
+  if (record.good.empty()) return std::nullopt;
+  Source source{.file = builds_.file(config.id, record.good), .kept = record.good};
+  if (!std::filesystem::exists(source.file)) return std::nullopt;
+  try {
+    source.kept_settings = read_plugin_file(installed_file(config)).build_id != record.good;
+  } catch (const PluginError&) {
+    source.kept_settings = true;
+  }
+  source.fallback = fmt::format(
+      "what is installed cannot be used ({}); build {}, which proved itself, runs instead. Install another build, and "
+      "say `trellis ctl plugin reload {}`",
+      why, short_build(record.good), config.id);
+  return source;
 }
 
 /// Whether it can run beside the plugins that are loaded; throws PluginError when not.

@@ -31,55 +31,103 @@ void PluginManager::crashed(const std::string& plugin, const std::string& build,
   builds_.rolled_back(plugin, record.trial, "it crashed the host: " + how, context_.now_us(), record.good);
 }
 
+namespace {
+
+PluginError refused(const PluginConfig& config, const std::string& why) {
+  return PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, why));
+}
+
+/// Why neither what is installed can run nor the kept build.
+std::string neither(const std::string& installed, const std::string& kept) {
+  if (installed.empty() || installed == kept) return kept;
+  return fmt::format("{}; and the build that proved itself cannot run instead: {}", installed, kept);
+}
+
+/// What a start with another build cannot change.
+bool is_the_stores(const StoreError& error) {
+  return error.kind() == StoreError::Kind::Away || error.kind() == StoreError::Kind::Other || error.connection_lost();
+}
+
+}  // namespace
+
 void PluginManager::load(const PluginConfig& config) {
   std::lock_guard changing(changing_);
-  load_one(config);
+  if (loaded(config.id)) throw PluginError("plugin " + config.id + " is loaded already");
+  try {
+    load_one(config, source_at_start(config));
+  } catch (const PluginError& error) {
+    throw refused(config, error.what());
+  }
 }
 
 void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::string> left_out) {
   std::lock_guard changing(changing_);
+  struct Start {
+    const PluginConfig* config = nullptr;
+    Source source;
+    std::string why;  // what is installed is no good for it
+  };
   DependencyGraph graph = this->graph();
-  std::map<std::string, const PluginConfig*> configs;
-  std::vector<std::string> wish;
-  for (const PluginConfig& config : list) {
-    std::string fallback;
+  std::map<std::string, Start> starts;
+  const auto take = [&](Start start) {
+    const PluginFile file = read_plugin_file(start.source.file);
+    graph[start.config->id] = {file.version, file.needs};
+    starts[start.config->id] = std::move(start);
+  };
+  const auto take_kept_or_refuse = [&](const PluginConfig& config, const std::string& why) {
+    std::optional<Source> kept = kept_instead(config, why);
+    if (!kept) throw refused(config, why);
     try {
-      const PluginFile file = read_plugin_file(file_at_start(config, fallback));
-      graph[config.id] = {file.version, file.needs};
+      take({&config, std::move(*kept), why});
     } catch (const PluginError& error) {
-      throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
+      throw refused(config, neither(why, error.what()));
     }
-    configs[config.id] = &config;
-    wish.push_back(config.id);
+  };
+  for (const PluginConfig& config : list) {
+    try {
+      take({&config, source_at_start(config), ""});
+    } catch (const PluginError& error) {
+      take_kept_or_refuse(config, error.what());
+    }
   }
-  if (const std::string circle = cycle(graph); !circle.empty())
-    throw PluginError("plugins need each other in a circle, so none of them can be first: " + circle);
-  for (const std::string& id : in_order(graph, wish)) {
+  while (!starts.empty()) {
+    if (const std::string circle = cycle(graph); !circle.empty())
+      throw PluginError("plugins need each other in a circle, so none of them can be first: " + circle);
+    std::vector<std::string> wish;
+    for (const PluginConfig& config : list)
+      if (starts.contains(config.id)) wish.push_back(config.id);
+    const std::string id = in_order(graph, wish).front();
+    const Start start = starts.at(id);
+    starts.erase(id);
     const auto& needs = graph.at(id).needs;
     const auto missing =
         std::ranges::find_if(needs, [&](const Dependency& need) { return left_out.contains(need.plugin); });
-    if (missing == needs.end()) {
-      load_one(*configs.at(id));
+    if (missing != needs.end()) {
+      log_error("plugin " + id, "not loaded: it needs another plugin that is not", {{"needs", missing->text()}});
+      left_out.insert(id);
       continue;
     }
-    log_error("plugin " + id, "not loaded: it needs another plugin that is not", {{"needs", missing->text()}});
-    left_out.insert(id);
+    try {
+      load_one(*start.config, start.source);
+    } catch (const PluginError& error) {
+      if (!start.source.kept.empty()) throw refused(*start.config, neither(start.why, error.what()));
+      take_kept_or_refuse(*start.config, error.what());  // it may need others, which come first then
+    }
   }
 }
 
-void PluginManager::load_one(const PluginConfig& config) {
-  if (loaded(config.id)) throw PluginError("plugin " + config.id + " is loaded already");
+/// Throws PluginError, without saying which plugin, or StoreError.
+void PluginManager::load_one(const PluginConfig& config, const Source& source) {
   auto plugin = std::make_shared<Plugin>();
   plugin->config = config;
+  plugin->fallback = source.fallback;
   MigrationReport migrations;
   try {
-    const auto file = file_at_start(config, plugin->fallback);
-    if (!plugin->fallback.empty()) log_warn("plugin " + config.id, plugin->fallback);
-    Candidate candidate = plugin->fallback.empty()
-                              ? prepare(config.id, file, config.settings, 1)
-                              : prepare_kept(config.id, builds_.record(config.id).good, config.settings, 1);
+    Candidate candidate = source.kept.empty()
+                              ? prepare(config.id, source.file, config.settings, 1)
+                              : prepare_kept(config.id, source.kept, config.settings, 1, source.kept_settings);
     check_beside_others(config.id, candidate);
-    migrations = migrate_plugin(config.id, candidate.file(), {});
+    migrate_plugin(config.id, candidate.file(), {}, &migrations);
     if (!candidate.not_served.empty())
       log_warn("plugin " + config.id, "declares what this host does not serve yet",
                {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
@@ -87,10 +135,10 @@ void PluginManager::load_one(const PluginConfig& config) {
     const std::int64_t began_us = context_.now_us();
     plugin->lane->start(std::move(candidate.first), candidate.factory, plugin->generation);
     candidate.move_into(*plugin, plugin->generation, began_us);
-  } catch (const StoreError&) {
-    throw;
   } catch (const std::exception& error) {
-    throw PluginError(fmt::format("{}: plugin {}: {}", config.where, config.id, error.what()));
+    if (!migrations.not_additive.empty()) builds_.no_way_back(config.id, migrations.not_additive.front());
+    if (const auto* store = dynamic_cast<const StoreError*>(&error); store && is_the_stores(*store)) throw;
+    throw PluginError(error.what());
   }
   {
     std::lock_guard lock(mutex_);
@@ -106,6 +154,7 @@ void PluginManager::load_one(const PluginConfig& config) {
   }
   const PluginFile& file = plugin->library->file();
   for (const std::string& warning : file.fitness.warnings) log_warn("plugin " + config.id, "its library " + warning);
+  if (!source.fallback.empty()) log_error("plugin " + config.id, source.fallback);
   log_info("plugin " + config.id, "loaded",
            {{"version", file.version}, {"build", short_build(file.build_id)}, {"generation", plugin->generation}});
   begin_probation(*plugin, migrations.not_additive);

@@ -88,8 +88,10 @@ class PluginManager {
   void crashed(const std::string& plugin, const std::string& build, const std::string& how);
   /// Loads and starts one plugin. Throws PluginError or StoreError; nothing of it runs then.
   void load(const PluginConfig&);
-  /// Several, each after those that it needs. One that needs a plugin of `left_out` is left out, too, with an error in
-  /// the log. Throws as load() for the first that cannot be loaded, for a cycle, and for what is needed and not there.
+  /// At a start: several, each after those that it needs. In the place of one whose installed file cannot be used, the
+  /// kept build that proved itself is loaded, which says so. One that needs a plugin of `left_out` is left out, too,
+  /// with an error in the log. Throws as load() for the first that cannot be loaded, for a cycle, and for what is
+  /// needed and not there.
   void load(const std::vector<PluginConfig>&, std::set<std::string> left_out = {});
   /// Streams whose events all plugins get, those loaded later too.
   void attach(Journal&, Lane::StreamTurn turn = {});
@@ -130,11 +132,18 @@ class PluginManager {
  private:
   struct Plugin;
   struct Candidate;  // loaded and set up, and not running
+  /// Where the code of a plugin that is to be loaded comes from.
+  struct Source {
+    std::filesystem::path file;
+    std::string kept;            // the kept build; empty: it is the installed file
+    std::string fallback;        // why it is the kept one
+    bool kept_settings = false;  // it may have those that it ran with, when it does not take the present ones
+  };
   std::shared_ptr<Plugin> find(const std::string& id) const;
   DependencyGraph graph() const;
 
   // manager.cpp
-  void load_one(const PluginConfig&);
+  void load_one(const PluginConfig&, const Source&);
   bool unload_one(const std::string& id, Deadline deadline);
 
   // candidate.cpp
@@ -142,8 +151,9 @@ class PluginManager {
   Candidate prepare(const std::string& id, const std::filesystem::path& file, std::shared_ptr<const Document> settings,
                     std::uint64_t generation) const;
   Candidate prepare_kept(const std::string& id, const std::string& build, std::shared_ptr<const Document> first,
-                         std::uint64_t generation) const;
-  std::filesystem::path file_at_start(const PluginConfig&, std::string& fallback) const;
+                         std::uint64_t generation, bool kept_settings = true) const;
+  Source source_at_start(const PluginConfig&) const;
+  std::optional<Source> kept_instead(const PluginConfig&, const std::string& why) const;
   void check_beside_others(const std::string& id, const Candidate&) const;
   MigrationReport migrate_plugin(const std::string& id, const PluginFile&, const MigrationOptions&,
                                  MigrationReport* report = nullptr) const;

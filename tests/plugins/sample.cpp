@@ -34,6 +34,9 @@ class Sample final : public Plugin {
 #ifdef SAMPLE_KEEPS
     setup.needs(Keep::SAMPLE_KEEPS);
 #endif
+#ifdef SAMPLE_FAILS_TO_START
+    setup.on_start(this, &Sample::start);
+#endif
 #ifdef SAMPLE_SETTING
     setup.settings().get(SAMPLE_SETTING, 0);
 #endif
@@ -50,6 +53,9 @@ class Sample final : public Plugin {
     throw std::runtime_error("this build can do nothing");
 #endif
   }
+#ifdef SAMPLE_FAILS_TO_START
+  void start(JobRun&) { throw std::runtime_error("the cellar is flooded"); }
+#endif
   Json version(Request&) { return Json::object({{"version", SAMPLE_VERSION}}); }
   Table<Total> totals_;
 };
