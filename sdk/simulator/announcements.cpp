@@ -1,4 +1,6 @@
 // What changed over REST comes back as dispatches.
+#include <fmt/format.h>
+
 #include "event_types.hpp"
 #include "gateway.hpp"
 #include "objects.hpp"
@@ -109,9 +111,10 @@ std::string Gateway::truth_json() const {
                               {"command_overwrites", rest.command_overwrites}};
   std::string all = truth.json(sessions_json());
   all.pop_back();
-  return all + R"(,"requests":)" + json::serialize(requests) + R"(,"audit":)" + json::serialize(audit) +
-         R"(,"interactions":)" + json::serialize(interactions.json(now_ms_)) + R"(,"interactions_endpoint":)" +
-         json::serialize(endpoint.json()) + R"(,"oauth":)" + json::serialize(oauth.json(world)) + "}";
+  return all + fmt::format(R"(,"handshakes_refused":{},"requests":)", handshakes_refused_) + json::serialize(requests) +
+         R"(,"audit":)" + json::serialize(audit) + R"(,"interactions":)" + json::serialize(interactions.json(now_ms_)) +
+         R"(,"interactions_endpoint":)" + json::serialize(endpoint.json()) + R"(,"oauth":)" +
+         json::serialize(oauth.json(world)) + "}";
 }
 
 void Gateway::forget_recent(std::uint32_t channel, Snowflake id) {

@@ -196,11 +196,11 @@ bool Gateway::goes_wrong(std::string_view what, bool resume_port) {
 bool Gateway::handshake_refused(bool resume_port) {
   for (Refusal* refusal : {&refuse_all_, &refuse_resume_}) {
     if (refusal == &refuse_resume_ && !resume_port) continue;
-    if (refusal->count > 0) {
-      --refusal->count;
-      return true;
-    }
-    if (now_ms_ < refusal->until_ms) return true;
+    const bool counted = refusal->count > 0;
+    if (!counted && now_ms_ >= refusal->until_ms) continue;
+    if (counted) --refusal->count;
+    ++handshakes_refused_;
+    return true;
   }
   return false;
 }

@@ -158,6 +158,7 @@ class Gateway {
   };
   Refusal refuse_resume_;  ///< on the resume port
   Refusal refuse_all_;     ///< on both
+  std::uint64_t handshakes_refused_ = 0;
   std::string id_prefix_;
   std::uint64_t next_session_ = 0;
 };

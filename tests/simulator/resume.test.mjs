@@ -172,6 +172,7 @@ test('the resume host can be out while the main one works', async () => {
     await sim.fault('gateway_503', { seconds: 600 });
     const shut = new Client(url);
     await until(() => shut.error, 'the refusal');
+    assert.equal((await sim.truth()).handshakes_refused, 2);
     await sim.fault('gateway_503', { count: 0 });
     assert.equal((await new Client(url).op(10)).op, 10);
   });

@@ -152,6 +152,15 @@ std::vector<std::string> Simulator::servers() {
 
 std::int64_t Simulator::sequence() { return get("/_sim/sessions").at(0).at("seq").to_number<std::int64_t>(); }
 
+std::int64_t Simulator::heartbeats() {
+  std::int64_t sum = 0;
+  const json::value sessions = get("/_sim/sessions");
+  for (const json::value& session : sessions.as_array()) sum += session.at("heartbeats").to_number<std::int64_t>();
+  return sum;
+}
+
+std::int64_t Simulator::handshakes_refused() { return truth().at("handshakes_refused").to_number<std::int64_t>(); }
+
 void Simulator::fault(const std::string& name, json::object more) {
   more["fault"] = name;
   post("/_sim/fault", std::move(more));

@@ -40,6 +40,10 @@ class Simulator {
   std::vector<std::string> servers();
   /// The sequence number of the only session.
   std::int64_t sequence();
+  /// Heartbeats that the sessions got so far.
+  std::int64_t heartbeats();
+  /// Gateway handshakes that it answered with 503.
+  std::int64_t handshakes_refused();
 
   /// Throws when the simulator does not know it.
   void fault(const std::string& name, boost::json::object more = {});
