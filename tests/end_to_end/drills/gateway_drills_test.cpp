@@ -42,6 +42,27 @@ TEST_F(GatewayDrill, IntentNotGranted) {
   found("stopped, naming MESSAGE_CONTENT");
 }
 
+/// Every code after which another try would be in vain: the host stops, names the code and says what to do. With 4014
+/// it has privileged intents at its hand to name (see above for one that was not granted).
+TEST_F(GatewayDrill, FatalCloseCodes) {
+  start_simulator(quick());
+  const std::vector<std::pair<int, const char*>> codes{
+      {4004, "Check DISCORD_TOKEN"}, {4010, "Check discord.shards"},          {4011, "Raise discord.shards"},
+      {4012, "update it"},           {4013, "Update the plugins or Trellis"}, {4014, "Switch on Message Content"},
+  };
+  for (const auto& [code, remedy] : codes) {
+    start_host();
+    wait_for_host();
+    const auto before = sessions();
+    sim().fault("close", {{"code", code}});
+    EXPECT_EQ(end_of_host(), kExitDiscord) << code;
+    EXPECT_NE(host().err().find(fmt::format("for good ({},", code)), std::string::npos) << code << host().err();
+    EXPECT_NE(host().err().find(remedy), std::string::npos) << code << host().err();
+    EXPECT_EQ(sessions(), before) << "it logged in again after " << code;
+  }
+  found("stopped six times, each with what to do");
+}
+
 /// 4004 in the middle of a session, and 401 from the HTTP API: the host stops and says that the token is no longer
 /// valid. It does not log in again, which would only hurt.
 TEST_F(GatewayDrill, TokenRevoked) {
