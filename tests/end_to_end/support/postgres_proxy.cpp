@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -30,6 +32,14 @@ sockaddr_in local(int port) {
   return address;
 }
 
+/// Its own end's.
+int port_of(int fd) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
 bool send_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -48,6 +58,14 @@ void cut_off(int& fd) {
   fd = -1;
 }
 
+/// Of a query that begins with SET search_path = "recorder", ...
+std::string namespace_in(const std::string& message) {
+  static constexpr std::string_view kSet = "SET search_path = ";
+  if (message[0] != 'Q' || message.compare(5, kSet.size(), kSet) != 0) return {};
+  const std::size_t begin = 5 + kSet.size() + (message[5 + kSet.size()] == '"' ? 1 : 0);
+  return message.substr(begin, message.find_first_of("\",", begin) - begin);
+}
+
 std::uint32_t number_at(const std::string& bytes, std::size_t at) {
   std::uint32_t number = 0;
   std::memcpy(&number, bytes.data() + at, sizeof number);
@@ -58,14 +76,12 @@ std::uint32_t number_at(const std::string& bytes, std::size_t at) {
 
 PostgresProxy::PostgresProxy(std::string url) : url_(std::move(url)) {
   port_in(url_);
-  sockaddr_in address = local(0);
-  socklen_t size = sizeof address;
+  const sockaddr_in address = local(0);
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener_ < 0 || ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::listen(listener_, 64) != 0 || ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
-      ::pipe2(stop_, O_CLOEXEC) != 0)
+  if (listener_ < 0 || ::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener_, 64) != 0 || ::pipe2(stop_, O_CLOEXEC) != 0)
     throw std::runtime_error("the proxy for PostgreSQL cannot listen");
-  port_ = ntohs(address.sin_port);
+  port_ = port_of(listener_);
   acceptor_ = std::thread([this] { accept_all(); });
 }
 
@@ -94,16 +110,36 @@ void PostgresProxy::accept_all() {
   }
 }
 
+void PostgresProxy::cut_at_commit(std::vector<std::string> plugins) {
+  std::lock_guard lock(plugins_mutex_);
+  plugins_ = std::move(plugins);
+  armed_ = Cut::Commit;
+}
+
+void PostgresProxy::cut_in_transaction(int messages, std::vector<std::string> plugins) {
+  std::lock_guard lock(plugins_mutex_);
+  plugins_ = std::move(plugins);
+  messages_ = messages;
+  armed_ = Cut::Transaction;
+}
+
+bool PostgresProxy::is_meant(const std::string& plugin) {
+  std::lock_guard lock(plugins_mutex_);
+  return plugins_.empty() || std::find(plugins_.begin(), plugins_.end(), plugin) != plugins_.end();
+}
+
 /// Decided before the message is passed on. `countdown`: messages until the transaction that this connection began is
 /// cut, -1 = it is not.
-bool PostgresProxy::should_cut(const std::string& message, int& countdown, bool& leave_server) {
+bool PostgresProxy::should_cut(const std::string& message, const std::string& plugin, int& countdown,
+                               bool& leave_server) {
   const bool query = message[0] == 'Q';
   const bool commit = query && message.compare(5, 6, "COMMIT") == 0;
   if (countdown >= 0) return commit || countdown-- == 0;
   Cut expected = Cut::Commit;
-  if (commit && armed_.compare_exchange_strong(expected, Cut::None)) return leave_server = true;
+  if (commit && is_meant(plugin) && armed_.compare_exchange_strong(expected, Cut::None)) return leave_server = true;
   expected = Cut::Transaction;
-  if (query && message.compare(5, 5, "BEGIN") == 0 && armed_.compare_exchange_strong(expected, Cut::None))
+  if (query && message.compare(5, 5, "BEGIN") == 0 && is_meant(plugin) &&
+      armed_.compare_exchange_strong(expected, Cut::None))
     countdown = messages_;
   return false;
 }
@@ -113,7 +149,11 @@ void PostgresProxy::serve(int client) {
   const sockaddr_in address = local(std::stoi(url_.substr(at, length)));
   int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) cut_off(client);
-  std::string said;  // by the client, not passed on yet
+  const int now = 1;  // each message by itself, none of which waits for the one before to be acknowledged
+  for (const int fd : {client, server}) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &now, sizeof now);
+  std::string said;    // by the client, not passed on yet
+  std::string plugin;  // whose namespace the connection works in
+  bool left = false;   // the server works on without a client
   bool greeted = false;
   int countdown = -1;
   while (client >= 0 || server >= 0) {
@@ -139,18 +179,24 @@ void PostgresProxy::serve(int client) {
       const std::string message = said.substr(0, whole);
       said.erase(0, whole);
       bool leave_server = false;
-      const bool cut = greeted && should_cut(message, countdown, leave_server);
+      if (const std::string name = namespace_in(message); greeted && !name.empty()) plugin = name;
+      const bool cut = greeted && should_cut(message, plugin, countdown, leave_server);
       if (!greeted) greeted = number_at(message, 4) >> 16 == 3;  // not yet after "may I use TLS"
       if ((!cut || leave_server) && !send_all(server, message)) said.clear();
       if (!cut) continue;
       cut_off(client);
-      if (!leave_server) cut_off(server);
+      left = leave_server;
+      if (leave_server)
+        port_of_cut_ = port_of(server);
+      else
+        cut_off(server);
       ++cuts_;
       break;
     }
   }
   cut_off(client);
   cut_off(server);
+  if (left) ++ended_;
 }
 
 }  // namespace trellis::e2e

@@ -22,27 +22,32 @@ class PostgresProxy {
   /// The same address, by way of the proxy.
   std::string url() const;
 
-  /// The next connection that commits: the COMMIT is passed on, and its sender is cut off at once. The server finds out
-  /// only after it has answered: its backend goes on working.
-  void cut_at_commit() { armed_ = Cut::Commit; }
-  /// The next connection that begins a transaction: both sides are cut after `messages` more of it.
-  void cut_in_transaction(int messages) {
-    messages_ = messages;
-    armed_ = Cut::Transaction;
-  }
+  /// The next connection of one of these plugins that commits: the COMMIT is passed on, and its sender is cut off at
+  /// once. The server finds out only after it has answered: its backend goes on working.
+  void cut_at_commit(std::vector<std::string> plugins);
+  /// The next connection (of one of these plugins, if any is given) that begins a transaction: both sides are cut after
+  /// `messages` more of it.
+  void cut_in_transaction(int messages, std::vector<std::string> plugins = {});
   /// How many were cut in these ways.
   int cuts() const { return cuts_; }
+  /// Of those that were cut at COMMIT: how many the server has done with, one way or the other.
+  int ended() const { return ended_; }
+  /// By which the server knows the last of those: client_port in pg_stat_activity.
+  int port_of_cut() const { return port_of_cut_; }
 
  private:
   enum class Cut { None, Commit, Transaction };
   void accept_all();
   void serve(int client);
-  bool should_cut(const std::string& message, int& countdown, bool& leave_server);
+  bool should_cut(const std::string& message, const std::string& plugin, int& countdown, bool& leave_server);
+  bool is_meant(const std::string& plugin);
 
   const std::string url_;
   int listener_ = -1, port_ = 0, stop_[2] = {-1, -1};
   std::atomic<Cut> armed_{Cut::None};
-  std::atomic<int> messages_{0}, cuts_{0};
+  std::atomic<int> messages_{0}, cuts_{0}, ended_{0}, port_of_cut_{0};
+  std::mutex plugins_mutex_;
+  std::vector<std::string> plugins_;
   std::mutex threads_mutex_;
   std::vector<std::thread> threads_;
   std::thread acceptor_;
