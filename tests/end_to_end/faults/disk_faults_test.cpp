@@ -100,6 +100,8 @@ class DiskFaults : public StoreFaultRow {
     caused();
   }
 
+  void lose_power_again_and_again(int shards);
+
   /// The disk is full, and there is room again.
   void fill_the_disk(const std::vector<std::string>& more) {
     Simulator& sim = start_stream({"--heartbeat-interval", "2000"});
@@ -133,14 +135,15 @@ class DiskFaults : public StoreFaultRow {
 TRELLIS_ON_BOTH_STORES(DiskFaults);
 
 /// At any moment. Discord sends again what the journal forgot.
-TEST_P(DiskFaults, PowerLoss) {
-  const std::vector<std::string> small{"--set", "journal.segment=1 MiB"};
-  start_stream();
+void DiskFaults::lose_power_again_and_again(int shards) {
+  auto small = sharded_host(shards);
+  small.insert(small.end(), {"--set", "journal.segment=1 MiB"});
+  start_stream(sharded_stream(shards));
   start_host(small);
   wait_for_host();
-  let_pass(2000);  // the session is safe
-  for (int i = 0; i < times(4, 20); ++i) {
-    if (i % 4 == 3) {
+  let_pass(2000);  // the sessions are safe
+  for (int i = 0; i < times(3, 20); ++i) {
+    if (i % 3 == 2) {
       std::this_thread::sleep_for(std::chrono::milliseconds(random()() % 500));
     } else {
       let_pass(static_cast<std::int64_t>(random()() % 4000));
@@ -150,11 +153,13 @@ TEST_P(DiskFaults, PowerLoss) {
     start_host(small);
   }
   wait_for_host();
-  EXPECT_EQ(shard().at("identifies").as_int64(), 0) << "the session was lost";
+  EXPECT_EQ(of_shards("identifies"), 0) << "a session was lost";
   note_losses();
   finish();
   expect_whole_databases();
 }
+TEST_P(DiskFaults, PowerLoss) { lose_power_again_and_again(1); }
+TEST_P(DiskFaults, PowerLossThreeShards) { lose_power_again_and_again(3); }
 
 /// Before anything was sent: whatever is half made is made anew.
 TEST_P(DiskFaults, PowerLossAtStart) {

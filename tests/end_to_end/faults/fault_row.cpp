@@ -76,6 +76,22 @@ void FaultRow::with_troubled(const std::string& settings, const std::filesystem:
   troubled_ = true;
 }
 
+std::vector<std::string> FaultRow::sharded_stream(int shards) {
+  const std::string count = std::to_string(shards);
+  return {"--guilds", std::to_string(4 * shards), "--shards", count, "--max-concurrency", count};
+}
+
+std::vector<std::string> FaultRow::sharded_host(int shards) {
+  return {"--set", fmt::format("discord.shards={}", shards)};
+}
+
+std::int64_t FaultRow::of_shards(const char* key) const {
+  std::int64_t sum = 0;
+  const json::value all = status();
+  for (const json::value& shard : all.at("shards").as_array()) sum += shard.at(key).to_number<std::int64_t>();
+  return sum;
+}
+
 void FaultRow::let_pass(std::int64_t messages) { wait_for_sent(sim().messages_sent() + messages); }
 
 void FaultRow::let_session_begin() {
@@ -117,9 +133,7 @@ Account FaultRow::account(const std::string& plugin) {
   account.misordered =
       number("SELECT count(*) FROM (SELECT position, lag(position) OVER (PARTITION BY shard ORDER BY n) AS before " +
              of_types + ") o WHERE before > position");
-  account.longest_pause_us =
-      number("SELECT max(handled_us - before) FROM (SELECT handled_us, lag(handled_us) OVER (ORDER BY n) AS before " +
-             of_types + ") o");
+  account.longest_pause_us = longest_pause_us(plugin);
   account.dead = number("SELECT count(*) FROM trellis_dead WHERE kind = 'event'");
   account.doubled += number(
       "SELECT count(*) FROM trellis_dead d WHERE EXISTS (SELECT 1 FROM positions p WHERE p.shard = d.shard AND "
@@ -127,6 +141,13 @@ Account FaultRow::account(const std::string& plugin) {
   account.missed = missed(plugin);
   account.lost = absent - account.missed - account.dead;
   return account;
+}
+
+std::int64_t FaultRow::longest_pause_us(const std::string& plugin) {
+  return store().number(
+      plugin, fmt::format("SELECT max(handled_us - before) FROM (SELECT handled_us, lag(handled_us) OVER (ORDER BY n) "
+                          "AS before FROM recorded WHERE type IN ('{}')) o",
+                          fmt::join(types(), "', '")));
 }
 
 std::vector<ToldGap> FaultRow::told_gaps(const std::string& plugin) {

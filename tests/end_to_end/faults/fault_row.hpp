@@ -57,6 +57,11 @@ class FaultRow : public Bench {
   /// A simulator that sends until finish() stops it, and only what the plugins ask for: 4,000 messages a second if
   /// `more`, further flags of trellis-sim, does not say otherwise.
   Simulator& start_stream(std::vector<std::string> more = {});
+  /// Flags for a simulator and settings for a host with so many shards, all of which may begin at once.
+  static std::vector<std::string> sharded_stream(int shards);
+  static std::vector<std::string> sharded_host(int shards);
+  /// The sum of what the status says of each shard.
+  std::int64_t of_shards(const char* key) const;
   /// Waits until so many more messages have been sent.
   void let_pass(std::int64_t messages);
   /// recorder, message_counter, and the plugin "troubled": recorder once more, with these settings and the licence to
@@ -80,6 +85,8 @@ class FaultRow : public Bench {
 
   /// What a recording plugin has made of the events so far. Call it when nothing moves.
   Account account(const std::string& plugin = "recorder");
+  /// Between two events that a recording plugin handled one after the other.
+  std::int64_t longest_pause_us(const std::string& plugin = "recorder");
 
  private:
   std::int64_t sent();

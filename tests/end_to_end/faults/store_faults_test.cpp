@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <csignal>
 #include <thread>
 #include <utility>
 
@@ -172,40 +171,6 @@ TEST_F(StoreFaults, DatabaseKilled) {
   EXPECT_GE(went_back, times(2, 10)) << "too few commits were lost";
   note(fmt::format("plugins went back {} times", went_back));
   nothing_but_the_store_suffered();
-  finish();
-}
-
-/// A host falls asleep (SIGSTOP) in the middle of a transaction, and another one with a state directory of its own
-/// takes the database over: it need not wait for the sleeper's locks, and goes on with its session. Awake again, the
-/// first one goes, and its unit is nowhere.
-TEST_F(StoreFaults, TakeoverInTransaction) {
-  start_stream({"--rate", "1000"});
-  start_host();
-  wait_for_host();
-  for (int i = 0; i < times(1, 5); ++i) {
-    let_pass(500);
-    wait_until("the host sleeps in a transaction", [&] {
-      host().signal(SIGSTOP);
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the server finishes what it was asked for
-      if (store().number(
-              "public",
-              "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in "
-              "transaction'") > 0)
-        return true;
-      host().signal(SIGCONT);
-      return false;
-    });
-    store().rows("trellis", "UPDATE trellis_host SET alive_until_us = 1");
-    const auto sleeper = leave_host(fmt::format("state-{}", i));
-    start_host();
-    wait_for_host();
-    let_pass(500);
-    sleeper->signal(SIGCONT);
-    caused();
-    EXPECT_EQ(sleeper->wait(), 6) << sleeper->err();
-    EXPECT_NE(sleeper->err().find("another host has taken the database over"), std::string::npos) << sleeper->err();
-    let_pass(500);
-  }
   finish();
 }
 

@@ -41,12 +41,7 @@ class SqliteDatabase final : public Database {
   std::string url() const override { return "sqlite:" + folder_.string(); }
 
   std::vector<Row> rows(const std::string& space, const std::string& sql) override {
-    sqlite3* raw = nullptr;
-    const auto file = folder_ / (space + ".sqlite");
-    const int opened = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
-    const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(raw, sqlite3_close);
-    if (opened != SQLITE_OK) throw std::runtime_error(file.string() + ": unable to open database");
-    sqlite3_busy_timeout(db.get(), 30'000);
+    const Handle db = open(space);
     sqlite3_stmt* statement = nullptr;
     if (sqlite3_prepare_v2(db.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
       throw std::runtime_error(space + ": " + sqlite3_errmsg(db.get()));
@@ -64,9 +59,35 @@ class SqliteDatabase final : public Database {
     return all;
   }
 
+  void script(const std::string& space, const std::string& sql) override {
+    const Handle db = open(space);
+    if (sqlite3_exec(db.get(), ("BEGIN IMMEDIATE;" + sql + ";COMMIT").c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+      throw std::runtime_error(space + ": " + sqlite3_errmsg(db.get()));
+  }
+
+  bool in_transaction(const std::string& space) override {
+    const Handle db = open(space);
+    sqlite3_busy_timeout(db.get(), 0);
+    const int result = sqlite3_exec(db.get(), "BEGIN IMMEDIATE; ROLLBACK", nullptr, nullptr, nullptr);
+    if (result != SQLITE_OK && result != SQLITE_BUSY) throw std::runtime_error(space + ": " + sqlite3_errmsg(db.get()));
+    return result == SQLITE_BUSY;
+  }
+
   void cut_connections() override { throw std::logic_error("SQLite has no connections to cut"); }
 
  private:
+  using Handle = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
+
+  Handle open(const std::string& space) const {
+    sqlite3* raw = nullptr;
+    const auto file = folder_ / (space + ".sqlite");
+    const int opened = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+    Handle db(raw, sqlite3_close);
+    if (opened != SQLITE_OK) throw std::runtime_error(file.string() + ": unable to open database");
+    sqlite3_busy_timeout(db.get(), 30'000);
+    return db;
+  }
+
   std::filesystem::path folder_;
 };
 
@@ -99,6 +120,21 @@ class PostgresDatabase final : public Database {
       for (const auto& field : row) out.emplace_back(field.is_null() ? "NULL" : field.c_str());
     }
     return all;
+  }
+
+  void script(const std::string& space, const std::string& sql) override {
+    pqxx::connection connection(url());
+    pqxx::work work(connection);
+    work.exec("SET LOCAL search_path TO \"" + space + "\"");
+    work.exec(sql);
+    work.commit();
+  }
+
+  bool in_transaction(const std::string& space) override {
+    return number("public",
+                  "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid "
+                  "= c.relnamespace JOIN pg_stat_activity a ON a.pid = l.pid WHERE n.nspname = '" +
+                      space + "' AND l.mode = 'RowExclusiveLock' AND a.state = 'idle in transaction'") > 0;
   }
 
   void cut_connections() override {

@@ -21,6 +21,10 @@ class Database {
   virtual std::vector<Row> rows(const std::string& space, const std::string& sql) = 0;
   /// The first value of the first row.
   std::string value(const std::string& space, const std::string& sql);
+  /// Several statements, all or none of them.
+  virtual void script(const std::string& space, const std::string& sql) = 0;
+  /// Whether somebody is in the middle of a transaction that has written to the namespace, or may.
+  virtual bool in_transaction(const std::string& space) = 0;
   /// The same as a number; 0 while the table is not there yet.
   long long number(const std::string& space, const std::string& sql);
   /// Ends every connection of others.
