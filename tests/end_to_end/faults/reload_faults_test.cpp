@@ -41,6 +41,16 @@ class ReloadFaults : public StoreFaultRow {
     caused();
     ++refusals_;
   }
+  /// The plugin that was left alone is the one that was started, and never had to begin anew.
+  void nothing_happened_to(const std::string& id) {
+    const auto alone = plugin(id);
+    EXPECT_EQ(alone.at("generation").to_number<int>(), 1);
+    EXPECT_EQ(alone.at("went_back").to_number<int>(), 0);
+    EXPECT_EQ(alone.at("failures").to_number<int>(), 0);
+    EXPECT_EQ(alone.at("state"), "running");
+    note(fmt::format("{}: generation 1, never went back, longest pause {:.1f} ms", id,
+                     static_cast<double>(longest_pause_us(id)) / 1000));
+  }
   void finish_reloads() {
     EXPECT_EQ(status().at("zombies").to_number<int>(), 0);
     EXPECT_EQ(shard().at("reconnects").to_number<int>(), 0);
@@ -80,6 +90,7 @@ TEST_P(ReloadFaults, TenTimesASecond) {
     }
     if (HasFatalFailure()) return;
   }
+  nothing_happened_to("recorder");
   finish_reloads();
 }
 
