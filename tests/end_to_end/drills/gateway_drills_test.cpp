@@ -42,8 +42,7 @@ TEST_F(GatewayDrill, IntentNotGranted) {
   found("stopped, naming MESSAGE_CONTENT");
 }
 
-/// Every code after which another try would be in vain: the host stops, names the code and says what to do. With 4014
-/// it has privileged intents at its hand to name (see above for one that was not granted).
+/// Every code after which another try would be in vain: the host stops, names the code and says what to do.
 TEST_F(GatewayDrill, FatalCloseCodes) {
   start_simulator(quick());
   const std::vector<std::pair<int, const char*>> codes{
