@@ -146,6 +146,11 @@ void HostNamespace::store_sessions() {
     sessions = noted_;
   }
   with_connection([&](Connection& open) {
+    // One that slept while another host took the database over has nothing to say about sessions any more.
+    const auto rows =
+        open.execute(fmt::format("SELECT host_id FROM trellis_host WHERE one = 1{}", postgresql_ ? " FOR SHARE" : ""));
+    const tl_value* row = rows->next();
+    if (const std::string owner = row ? string_of(row[0]) : ""; !owner.empty() && owner != host_id_) return 0;
     for (const auto& [stream, session] : sessions)
       run(open,
           "INSERT INTO trellis_sessions (shard, shards, epoch, session_id, resume_url, intents) VALUES ($1, $2, $3, "

@@ -33,7 +33,8 @@ class HostNamespace {
   /// [never waits] A session has begun. It is stored with the next store_sessions(), which has to come before anything
   /// is stored that belongs to it.
   void note_session(Stream, const Session&);
-  /// Stores what was noted; costs nothing when that is done. Throws StoreError.
+  /// Stores what was noted, unless another host has taken the host row; costs nothing when that is done. Throws
+  /// StoreError.
   void store_sessions();
   std::optional<Session> session(Stream);
   /// Of streams that are no more; the newest session stays, for its epoch.

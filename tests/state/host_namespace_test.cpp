@@ -63,6 +63,23 @@ TEST_P(HostNamespaceTest, SessionsThatComeWhileOthersAreStored) {
   EXPECT_EQ(host_->session({0, 1})->session_id, "s200");
 }
 
+/// A host that slept in between changes nothing any more.
+TEST_P(HostNamespaceTest, AHostThatWasReplacedStoresNoSession) {
+  const Stream stream{0, 1};
+  host_->claim("this host", false);
+  host_->note_session(stream, {7, "old", "", 1});
+  HostNamespace other(*store_, "another host");
+  other.claim("another host", true);
+  other.note_session(stream, {8, "new", "", 1});
+  other.store_sessions();
+  host_->store_sessions();
+  EXPECT_EQ(other.session(stream)->session_id, "new");
+  host_->note_session(stream, {9, "later", "", 1});
+  host_->store_sessions();
+  EXPECT_EQ(other.session(stream)->session_id, "new");
+  EXPECT_FALSE(host_->renew());
+}
+
 TEST_P(HostNamespaceTest, EnabledPlugins) {
   EXPECT_TRUE(host_->enabled().empty());
   const HostNamespace::Enabled counter{"counter", {"MESSAGE_CREATE", "TRELLIS_GAP"}, 513, true, false};
