@@ -75,6 +75,22 @@ TEST_F(ShardingTest, AHostCanHaveAPartOfThem) {
   stop_host();
 }
 
+/// Discord gives bots in more than 150,000 servers a number, and closes with 4010 unless the shards are a multiple of
+/// it.
+TEST_F(ShardingTest, ANumberThatDiscordMayRefuseIsWarnedOf) {
+  plugins(kCountEverything);
+  start_simulator({"--guilds", "8", "--shards", "4", "--max-concurrency", "2", "--rate", "1", "--total", "1"});
+  const auto warned = [&](const char* shards) {
+    start_host({"--set", fmt::format("discord.shards={}", shards)});
+    wait_until("it has its shards", [&] { return ctl({"gateway"}).code == 0; }, [&] { return host().err(); });
+    stop_host();
+    return host().err().find("takes only multiples of the number it has assigned to it (close code 4010)") !=
+           std::string::npos;
+  };
+  EXPECT_TRUE(warned("5"));
+  EXPECT_FALSE(warned("6"));
+}
+
 /// With all of them used up Discord resets the token, and the simulator refuses it from then on.
 TEST_F(ShardingTest, TheLastIdentifiesOfTheDayAreKept) {
   plugins(kCountEverything);

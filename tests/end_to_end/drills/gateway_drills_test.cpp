@@ -165,6 +165,20 @@ TEST_F(GatewayDrill, TheAddressIsAnotherOne) {
   found("asked for the new one and resumed there");
 }
 
+/// IDENTIFY is never answered, and nothing else comes either. Heartbeats are so far apart that their ACKs are no sign
+/// of life in between.
+TEST_F(GatewayDrill, ReadyNeverComes) {
+  start_simulator(quick({"--heartbeat-interval", "3600000"}));
+  sim().fault("no_ready", {{"count", 1}});
+  start_host();
+  wait_for_host();
+  EXPECT_EQ(number("identifies"), 2);
+  EXPECT_EQ(number("reconnects"), 1);
+  EXPECT_EQ(sessions(), 1);
+  stop_host();
+  found("left after a minute, and identified again");
+}
+
 /// The bot has grown beyond its shards (4011). Under "auto" a supervised host starts again with the number that Discord
 /// recommends by then; where that is no larger, it stops and says so.
 TEST_F(GatewayDrill, MoreShardsAreRequired) {

@@ -13,6 +13,7 @@ class Renamer final : public Plugin {
     setup.method("say", this, &Renamer::say, param("channel"), param("text"));
     setup.method("rename", this, &Renamer::rename, param("channel"), param("name"));
     setup.method("mark", this, &Renamer::mark, param("channel"), param("nsfw"));
+    setup.method("insist", this, &Renamer::insist, param("channel"));
   }
 
  private:
@@ -26,6 +27,19 @@ class Renamer final : public Plugin {
   }
   Json mark(Request& request, ChannelId channel, bool nsfw) {
     return Json(request.call(discord::edit_channel(channel, {.nsfw = nsfw}).timeout(kPatience))->nsfw);
+  }
+  /// Changes the channel although that is refused, until it ends in another way.
+  Json insist(Request& request, ChannelId channel) {
+    for (std::int64_t refused = 0;; ++refused) {
+      std::string because = "it was not refused";
+      try {
+        request.call(discord::edit_channel(channel, {.nsfw = true}).timeout(2s));
+      } catch (const Error& error) {
+        if (error.code() == Code::Denied) continue;
+        because = error.what();
+      }
+      return Json::object({{"refused", refused}, {"because", because}});
+    }
   }
 };
 
