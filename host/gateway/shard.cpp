@@ -371,7 +371,7 @@ void Shard::stop(std::function<void()> done) {
     self->stopping = true;
     self->end({Impl::End::Stopping});
     self->pause_timer.cancel();
-    // Name resolution cannot be interrupted; nobody should wait for it.
+    // Nobody should wait for longer than a good-bye takes.
     self->stop_timer.expires_after(2 * self->options.times.goodbye + milliseconds(500));
     self->stop_timer.async_wait([self](boost::system::error_code error) {
       if (!error) self->finished();

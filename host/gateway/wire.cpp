@@ -105,7 +105,7 @@ struct Wire::Bio {
 };
 
 Wire::Wire(asio::any_io_executor executor, std::shared_ptr<TlsContext> tls)
-    : resolver_(executor), socket_(executor), tls_(std::move(tls)) {}
+    : lookup_(executor), socket_(executor), tls_(std::move(tls)) {}
 
 Wire::~Wire() {
   if (ssl_) SSL_free(ssl_);
@@ -132,7 +132,8 @@ long Wire::transmit(const char* from, std::size_t size) {
 
 asio::awaitable<void> Wire::open(const GatewayUrl& url, std::string_view user_agent, std::string& early) {
   const std::string where = url.host + ":" + url.port;
-  auto [resolve_error, addresses] = co_await resolver_.async_resolve(url.host, url.port, kAwait);
+  boost::system::error_code resolve_error;
+  const NameLookup::Results addresses = co_await lookup_.run(url.host, url.port, resolve_error);
   if (aborted_) throw ConnectError(fmt::format("The connection to {} was given up.", where));
   if (resolve_error) {
     throw ConnectError(fmt::format("The host name {} cannot be resolved ({}). Check the machine's DNS and network.",
@@ -342,7 +343,7 @@ void Wire::shut_writes() {
 void Wire::abort() {
   aborted_ = true;
   broken_ = true;
-  resolver_.cancel();
+  lookup_.cancel();
   boost::system::error_code ignored;
   socket_.close(ignored);
   fd_ = -1;

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "gateway/name_lookup.hpp"
 #include "gateway/url.hpp"
 
 namespace trellis::host {
@@ -80,7 +81,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   long receive(char* into, std::size_t size);         // as recv(2); notes that the socket is drained
   long transmit(const char* from, std::size_t size);  // as send(2)
 
-  boost::asio::ip::tcp::resolver resolver_;
+  NameLookup lookup_;
   boost::asio::ip::tcp::socket socket_;
   std::shared_ptr<TlsContext> tls_;
   SSL* ssl_ = nullptr;
