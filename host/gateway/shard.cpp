@@ -117,7 +117,7 @@ asio::awaitable<void> Shard::Impl::connection() {
   if (!connected) {
     if (!ended || ended->why != End::Stopping) ended = End{End::Refused, 0, trouble};
   } else if (!ended) {
-    arm_deadline(options.times.hello, "Hello");
+    arm_deadline(at_resume_url ? options.times.resume_hello : options.times.hello, "Hello");
     co_await read_on(std::move(early));
   }
   deadline.cancel();

@@ -28,8 +28,9 @@ struct GatewayFilter {
 struct ShardTimes {
   std::chrono::milliseconds connect{10'000};  // DNS, TCP, TLS and the WebSocket handshake together
   std::chrono::milliseconds hello{60'000};
-  std::chrono::milliseconds ready{60'000};   // from IDENTIFY to READY; from RESUME or a replayed event to RESUMED
-  std::chrono::milliseconds backoff{1'000};  // after the second failure in a row; doubles
+  std::chrono::milliseconds resume_hello{20'000};  // at a resume address: the main one is asked while the session lives
+  std::chrono::milliseconds ready{60'000};         // from IDENTIFY to READY; from RESUME or a replayed event to RESUMED
+  std::chrono::milliseconds backoff{1'000};        // after the second failure in a row; doubles
   std::chrono::milliseconds backoff_ceiling{60'000};
   std::chrono::milliseconds invalid_session_min{1'000};  // random wait before IDENTIFY after op 9
   std::chrono::milliseconds invalid_session_max{5'000};

@@ -229,7 +229,7 @@ TEST_P(DeadResumeHosts, AreLeftForTheMainOneWhichResumes) {
     link.read_close();
   });
   Rig rig(main);
-  rig.options.times.hello = rig.options.times.ready = std::chrono::milliseconds(100);
+  rig.options.times.resume_hello = rig.options.times.ready = std::chrono::milliseconds(100);
   rig.start();
   ASSERT_TRUE(wait_until([&] { return rig.shard->stats().resumes == 2; })) << main.trouble() << other.trouble();
   EXPECT_EQ(resume().at("session_id"), "abc");
