@@ -82,8 +82,7 @@ class Checker {
       say(what + ": its name", check_length(param.name, 1, kCustomIdMax));
       say(what + ": its label", check_length(param.text.empty() ? param.name : param.text, 1, kLabelMax));
       if (!names.insert(param.name).second) add(what + " is declared twice");
-      if (param.suggest) add(what + ": suggest() is for options of commands");
-      if (param.value_kind == TL_TEXT) lengths(what, param, kInputLengthMax);
+      input(what, param, option_type(param));
     }
   }
 
@@ -144,6 +143,34 @@ class Checker {
     }
   }
 
+  /// Of a form: nothing that was declared is left out without a word.
+  void input(const std::string& what, const ParamSpec& param, OptionType type) {
+    const bool text = type == OptionType::String, whole = type == OptionType::Integer,
+               number = whole || type == OptionType::Number;
+    if (param.suggest) add(what + ": suggest() is for options of commands");
+    if (!param.localized.empty()) add(what + ": localized() is for options of commands");
+    if (param.value_kind == TL_TEXT) {
+      lengths(what, param, kInputLengthMax);
+    } else if ((param.min != 0 || param.max != 0) && !number) {
+      add(what + ": min() and max() are for numbers, and for the length of texts");
+    }
+    if ((param.flags & TL_PARAM_PARAGRAPH) && (!text || !param.choices.empty()))
+      add(what + ": paragraph() is for texts that are written");
+    channel_types(what, param, type);
+    choices(what, param, text, whole, number);
+    std::set<ChoiceSpec::Value> values;
+    for (const ChoiceSpec& choice : param.choices)
+      if (!values.insert(choice.value).second)
+        add(fmt::format("{}, choice \"{}\": another one has the same value", what, choice.name));
+  }
+
+  void channel_types(const std::string& what, const ParamSpec& param, OptionType type) {
+    if (!param.channel_types.empty() && type != OptionType::Channel)
+      add(what + ": channels() is for an option that is a ChannelId");
+    for (const std::uint32_t channel : param.channel_types)
+      if (channel > kChannelTypeMax) add(fmt::format("{}: Discord has no channel type {}", what, channel));
+  }
+
   void option(const std::string& what, const ParamSpec& param, OptionType type) {
     const bool text = type == OptionType::String, whole = type == OptionType::Integer,
                number = whole || type == OptionType::Number;
@@ -162,10 +189,7 @@ class Checker {
     }
     if (param.suggest && !text && !number) add(what + ": suggest() is for texts and numbers");
     if (param.suggest && !param.choices.empty()) add(what + ": choices() and suggest() exclude each other");
-    if (!param.channel_types.empty() && type != OptionType::Channel)
-      add(what + ": channels() is for an option that is a ChannelId");
-    for (const std::uint32_t channel : param.channel_types)
-      if (channel > kChannelTypeMax) add(fmt::format("{}: Discord has no channel type {}", what, channel));
+    channel_types(what, param, type);
     choices(what, param, text, whole, number);
   }
 

@@ -19,11 +19,28 @@ namespace json = boost::json;
 constexpr std::size_t kFieldsMax = 5, kTitleMax = 45, kLabelMax = 45, kDescriptionMax = 100, kChoicesMax = 25;
 constexpr double kTextMax = 4000;
 
-enum { kStringSelect = 3, kTextInput = 4, kUserSelect = 5, kRoleSelect = 6, kChannelSelect = 8, kLabel = 18 };
+enum {
+  kStringSelect = 3,
+  kTextInput = 4,
+  kUserSelect = 5,
+  kRoleSelect = 6,
+  kMentionableSelect = 7,
+  kChannelSelect = 8,
+  kLabel = 18,
+  kFileUpload = 19,
+  kCheckbox = 23
+};
 enum { kShort = 1, kParagraph = 2 };
 
-int select_of(const ParamSpec& param) {
+bool is_file(const ParamSpec& param) { return (param.flags & 0xff00u) == TL_PARAM_ATTACHMENT; }
+
+/// What people pick instead of writing it; 0: nothing of Discord's.
+int picker_of(const ParamSpec& param) {
   switch (param.flags & 0xff00u) {
+    case TL_PARAM_ATTACHMENT:
+      return kFileUpload;
+    case TL_PARAM_MENTIONABLE:
+      return kMentionableSelect;
     case TL_PARAM_USER:
       return kUserSelect;
     case TL_PARAM_ROLE:
@@ -61,8 +78,14 @@ json::object text_input(const ParamSpec& param) {
 }
 
 json::object field(const ParamSpec& param) {
-  if (const int type = select_of(param))
-    return {{"type", type}, {"custom_id", param.name}, {"required", param.required}};
+  // It has an answer whether it is ticked or not, so nothing about it is required.
+  if (param.value_kind == TL_BOOL) return {{"type", kCheckbox}, {"custom_id", param.name}};
+  if (const int type = picker_of(param)) {
+    json::object picker{{"type", type}, {"custom_id", param.name}, {"required", param.required}};
+    if (type == kChannelSelect && !param.channel_types.empty())
+      picker["channel_types"] = json::array(param.channel_types.begin(), param.channel_types.end());
+    return picker;
+  }
   if (param.choices.empty() || param.choices.size() > kChoicesMax) return text_input(param);
   json::array options;
   for (const ChoiceSpec& choice : param.choices)
@@ -78,7 +101,7 @@ std::string check_form(const EntrySpec& form) {
   if (form.params.empty() || form.params.size() > kFieldsMax)
     return fmt::format("form \"{}\" has {} fields; Discord shows 1 to {}", form.name, form.params.size(), kFieldsMax);
   for (const ParamSpec& param : form.params)
-    if (param.value_kind == TL_JSON)
+    if (param.value_kind == TL_JSON && !is_file(param))
       return fmt::format("form \"{}\": nobody can write {} into a form", form.name, param.name);
   return {};
 }

@@ -142,11 +142,18 @@ class Reader {
       case kRadioGroup:
       case kCheckboxGroup:
         custom_id(form);
+        form.boolean("required");
+        if (type == kCheckboxGroup) amounts(form, 10);
         if (form.required("options")) options(form, type == kRadioGroup ? 2 : 1, 10);
         break;
       case kFileUpload:
+        custom_id(form);
+        form.boolean("required");
+        amounts(form, 10);
+        break;
       case kCheckbox:
         custom_id(form);
+        form.boolean("default");
         break;
       default:
         select(form, out, type);
@@ -206,14 +213,34 @@ class Reader {
   void select(Form& form, json::object& out, std::int64_t type) {
     custom_id(form);
     form.text("placeholder", 0, 150);
-    const auto min = form.integer("min_values", 0, 25);
-    const auto max = form.integer("max_values", 1, 25);
+    form.boolean("required");
+    amounts(form, 25);
+    out.emplace("min_values", 1);
+    out.emplace("max_values", 1);
+    if (type == kChannelSelect) channel_types(form);
+    if (type == kStringSelect && form.required("options")) options(form, 1, 25);
+  }
+
+  /// How many may be picked.
+  void amounts(Form& form, std::int64_t most) {
+    const auto min = form.integer("min_values", 0, most);
+    const auto max = form.integer("max_values", 1, most);
     if (min.value_or(1) > max.value_or(1)) {
       form.error("min_values", "NUMBER_TYPE_MAX", "int value should be less than or equal to max_values.");
     }
-    out.emplace("min_values", 1);
-    out.emplace("max_values", 1);
-    if (type == kStringSelect && form.required("options")) options(form, 1, 25);
+  }
+
+  void channel_types(Form& form) {
+    const auto* list = form.array("channel_types", 0, 25);
+    std::set<std::int64_t> seen;
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const json::value& one = (*list)[i];
+      const bool known = one.is_number() && one.to_number<std::int64_t>() >= 0 && one.to_number<std::int64_t>() <= 16;
+      if (!known || !seen.insert(one.to_number<std::int64_t>()).second) {
+        errors_.add(fmt::format("{}.{}", form.path("channel_types"), i), "BASE_TYPE_CHOICES",
+                    "Value must be a type of channel, named once.");
+      }
+    }
   }
 
   void options(Form& form, std::size_t min, std::size_t max) {

@@ -344,7 +344,7 @@ class Builder {
   }
 
   /// A component of a modal as it comes back with what was written into it.
-  static json::value fill(const json::value& component, json::object& fields) {
+  json::value fill(const json::value& component, json::object& fields) {
     const json::object& definition = component.as_object();
     const int type = definition.at("type").to_number<int>();
     json::object out{{"type", type}, {"id", definition.at("id")}};
@@ -360,7 +360,7 @@ class Builder {
       const bool text = type == 4 || type == 21;
       const json::value* before = definition.if_contains("value");
       if (given != nullptr) {
-        out[text || type == 23 ? "value" : "values"] = *given;
+        out[text || type == 23 ? "value" : "values"] = picked(definition, type, *given);
         fields.erase(id->as_string());
       } else if (text) {
         out["value"] = before != nullptr ? *before : json::value("");
@@ -369,6 +369,42 @@ class Builder {
       }
     }
     return out;
+  }
+
+  /// What a person could choose there, with what its ids stand for.
+  json::value picked(const json::object& definition, int type, const json::value& given) {
+    const std::string id(definition.at("custom_id").as_string());
+    if (type == 23 && !given.is_bool()) senseless(fmt::format("the checkbox {} is ticked or not: true or false", id));
+    if (type == 4 || type == 23) return given;
+    if (type == 3 || type == 21 || type == 22) {
+      const json::array all = given.is_array() ? given.get_array() : json::array{given};
+      const auto& list = definition.at("options").as_array();
+      for (const json::value& value : all) {
+        const bool known =
+            std::any_of(list.begin(), list.end(), [&](const json::value& one) { return one.at("value") == value; });
+        if (!known) senseless(fmt::format("the field {} has no value {}", id, json::serialize(value)));
+      }
+      return given;
+    }
+    if (!given.is_array()) senseless(fmt::format("the field {} takes a list", id));
+    json::array values;
+    for (const json::value& value : given.get_array()) {
+      if (type == 8) fits_channel(definition, id, value);
+      values.push_back(option_value(type == 5 ? 6 : type == 6 ? 8 : type == 7 ? 9 : type == 19 ? 11 : 7, id, value));
+    }
+    return values;
+  }
+
+  void fits_channel(const json::object& definition, std::string_view id, const json::value& value) const {
+    const json::value* types = definition.if_contains("channel_types");
+    if (types == nullptr || !types->is_array() || types->get_array().empty()) return;
+    const Channel* channel = world_.find_channel(id_of(value));
+    if (channel == nullptr) return;
+    const json::value type = channel_object(world_, world_.index_of(*channel)).at("type");
+    const auto& all = types->get_array();
+    if (std::find(all.begin(), all.end(), type) == all.end()) {
+      senseless(fmt::format("the field {} shows no channels of type {}", id, json::serialize(type)));
+    }
   }
 
   json::object envelope(json::object data) {

@@ -18,7 +18,7 @@ namespace json = boost::json;
 constexpr std::uint64_t kGeneral = 100;
 constexpr std::uint64_t kAdministrator = 1u << 3;
 enum { kCommand = 2, kComponent = 3, kAutocomplete = 4, kModal = 5 };
-enum { kButton = 2, kStringSelect = 3 };
+enum { kButton = 2, kStringSelect = 3, kTextInput = 4, kLabel = 18, kFileUpload = 19, kCheckbox = 23 };
 
 std::string text(const json::object& object, std::string_view key, std::string otherwise = {}) {
   const json::value* value = object.if_contains(json::string_view(key.data(), key.size()));
@@ -84,13 +84,7 @@ class Doing {
       message = json::object{{"id", "1000"}, {"content", ""}};
     } else if (what_.contains("submit")) {
       type = kModal;
-      json::array fields;
-      for (const auto& field : object(what_, "fields"))
-        fields.push_back(
-            {{"type", 18},
-             {"component",
-              {{"type", 4}, {"custom_id", field.key()}, {"value", text(object(what_, "fields"), field.key())}}}});
-      data = {{"custom_id", whole_id(text(what_, "submit"), TL_MODAL, "form")}, {"components", std::move(fields)}};
+      form(text(what_, "submit"));
     } else {
       throw std::runtime_error(
           "say what the person does: command, typing, user_command, message_command, press, select or submit");
@@ -135,6 +129,36 @@ class Doing {
       options = json::array{json::object{
           {"name", words[depth - 1]}, {"type", depth == words.size() ? 1 : 2}, {"options", std::move(options)}}};
     data = {{"name", words.empty() ? name : words[0]}, {"type", 1}, {"options", std::move(options)}};
+    if (!attachments.empty()) data["resolved"] = {{"attachments", std::move(attachments)}};
+  }
+
+  /// Each field as what Discord showed it as: a text, a box to tick, what was picked, a file.
+  void form(const std::string& id) {
+    const std::string whole = whole_id(id, TL_MODAL, "form");
+    const std::string own = whole.substr(plugin_.size() + 1);
+    const EntrySpec& form = entry(own.substr(0, own.find(':')), TL_MODAL, 0, "form");
+    const json::object given = object(what_, "fields");
+    json::object attachments;
+    json::array fields;
+    for (const auto& field : given) {
+      const ParamSpec* param = nullptr;
+      for (const ParamSpec& one : form.params)
+        if (one.name == std::string_view(field.key())) param = &one;
+      json::object component{{"type", kTextInput}, {"custom_id", field.key()}};
+      if (param && param->value_kind == TL_BOOL && field.value().is_bool()) {
+        component["type"] = kCheckbox;
+        component["value"] = field.value();
+      } else if (field.value().is_object()) {
+        const std::string file = std::to_string(9000 + attachments.size());
+        attachments[file] = field.value();
+        component["type"] = kFileUpload;
+        component["values"] = json::array{json::string(file)};
+      } else {
+        component["value"] = text(given, field.key());
+      }
+      fields.push_back({{"type", kLabel}, {"component", std::move(component)}});
+    }
+    data = {{"custom_id", whole}, {"components", std::move(fields)}};
     if (!attachments.empty()) data["resolved"] = {{"attachments", std::move(attachments)}};
   }
 

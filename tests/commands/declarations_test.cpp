@@ -142,6 +142,33 @@ TEST(Declarations, FormsAndComponents) {
   labelled.text = std::string(46, 'x');
   EXPECT_EQ(said({form("Edit", {labelled})}),
             "form \"edit\": input \"a\": its label must have 1 to 45 characters, not 46");
+  const auto input = [](std::uint32_t kind, std::uint32_t flags) {
+    ParamSpec param = option("a", kind);
+    param.flags = flags;
+    return param;
+  };
+  EXPECT_EQ(said({form("Edit", {input(TL_ID, TL_PARAM_MENTIONABLE)})}), "");
+  EXPECT_EQ(said({form("Edit", {input(TL_JSON, TL_PARAM_ATTACHMENT)})}), "");
+  ParamSpec channel = input(TL_ID, TL_PARAM_CHANNEL);
+  channel.channel_types = {0, 5};
+  EXPECT_EQ(said({form("Edit", {channel})}), "");
+  ParamSpec user = input(TL_ID, TL_PARAM_USER);
+  user.channel_types = {0};
+  EXPECT_EQ(said({form("Edit", {user})}),
+            "form \"edit\": input \"a\": channels() is for an option that is a ChannelId");
+  EXPECT_EQ(said({form("Edit", {input(TL_BOOL, TL_PARAM_PARAGRAPH)})}),
+            "form \"edit\": input \"a\": paragraph() is for texts that are written");
+  ParamSpec limited = input(TL_BOOL, 0);
+  limited.max = 3;
+  EXPECT_EQ(said({form("Edit", {limited})}),
+            "form \"edit\": input \"a\": min() and max() are for numbers, and for the length of texts");
+  ParamSpec chosen = option("a");
+  for (int i = 0; i < 26; ++i) chosen.choices.push_back({"c" + std::to_string(i), "v" + std::to_string(i)});
+  EXPECT_NE(said({form("Edit", {chosen})}).find("input \"a\" has 26 choices, at most 25 are allowed"),
+            std::string::npos);
+  chosen.choices = {{"One", "v"}, {"Two", "v"}};
+  EXPECT_EQ(said({form("Edit", {chosen})}),
+            "form \"edit\": input \"a\", choice \"Two\": another one has the same value");
   EntrySpec button;
   button.kind = TL_COMPONENT;
   button.name = std::string(33, 'b');

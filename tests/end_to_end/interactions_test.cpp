@@ -131,6 +131,37 @@ TEST_F(InteractionsTest, AFormGoesThereAndBack) {
   stop_host();
 }
 
+TEST_F(InteractionsTest, AFormHasPeopleChannelsBoxesAndFiles) {
+  const json::value members = sim().get("/api/v10/guilds/" + server_ + "/members?limit=5");
+  const json::value roles = sim().get("/api/v10/guilds/" + server_ + "/roles");
+  const std::string user(members.at(1).at("user").at("id").as_string());
+  const std::string role(roles.at(0).at("id").as_string());
+  const std::string opener = command("report");
+  EXPECT_EQ(callback_type(answered(opener)), 9);
+  std::string voice;
+  const json::value channels = sim().get("/api/v10/guilds/" + server_ + "/channels");
+  for (const json::value& one : channels.as_array())
+    if (one.at("type") == 2) voice = std::string(one.at("id").as_string());
+  EXPECT_THROW(act({{"modal", opener}, {"fields", {{"whom", json::array{user}}, {"where", json::array{voice}}}}}),
+               std::exception)
+      << "voice channels are not shown there";
+  const std::string all = act({{"modal", opener},
+                               {"fields",
+                                {{"whom", json::array{role}},
+                                 {"where", json::array{channel_}},
+                                 {"sure", true},
+                                 {"proof", json::array{{{"filename", "a.png"}, {"content", "12345"}}}},
+                                 {"kind", json::array{"2"}}}}});
+  EXPECT_EQ(content(said(all)), fmt::format("{}|{}|sure|a.png 5|2", role, channel_));
+  const std::string again = command("report");
+  answered(again);
+  const std::string few =
+      act({{"modal", again}, {"fields", {{"whom", json::array{user}}, {"kind", json::array{"1"}}}}});
+  EXPECT_EQ(content(said(few)), fmt::format("{}|-|unsure|-|1", user));
+  EXPECT_EQ(visits("reported"), 2);
+  stop_host();
+}
+
 TEST_F(InteractionsTest, AFormFromAButtonHasItsData) {
   const std::string pressed = press(card(), "desk:ask:7");
   EXPECT_EQ(callback_type(answered(pressed)), 9);

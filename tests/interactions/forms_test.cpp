@@ -68,6 +68,34 @@ TEST(Forms, ChoicesAreASelect) {
             json::parse(R"([{"label": "Small", "value": "1"}, {"label": "Large", "value": "5"}])"));
 }
 
+ParamSpec field(std::string name, std::uint32_t kind, std::uint32_t flags, bool required) {
+  ParamSpec param;
+  param.name = std::move(name);
+  param.value_kind = kind;
+  param.flags = flags;
+  param.required = required;
+  return param;
+}
+
+TEST(Forms, WhatCanBePickedTickedOrUploadedIsNotWritten) {
+  EntrySpec form = order();
+  form.params = {field("whom", TL_ID, TL_PARAM_MENTIONABLE, true), field("where", TL_ID, TL_PARAM_CHANNEL, false),
+                 field("anywhere", TL_ID, TL_PARAM_CHANNEL, true), field("sure", TL_BOOL, 0, true),
+                 field("proof", TL_JSON, TL_PARAM_ATTACHMENT, false)};
+  form.params[1].channel_types = {0, 5};
+  EXPECT_EQ(check_form(form), "");
+  const json::object made = form_body("desk", form, "");
+  const json::array& labels = made.at("components").as_array();
+  ASSERT_EQ(labels.size(), 5u);
+  const auto component = [&](std::size_t i) { return labels[i].at("component"); };
+  EXPECT_EQ(component(0), json::parse(R"({"type": 7, "custom_id": "whom", "required": true})"));
+  EXPECT_EQ(component(1),
+            json::parse(R"({"type": 8, "custom_id": "where", "required": false, "channel_types": [0, 5]})"));
+  EXPECT_EQ(component(2), json::parse(R"({"type": 8, "custom_id": "anywhere", "required": true})"));
+  EXPECT_EQ(component(3), json::parse(R"({"type": 23, "custom_id": "sure"})"));
+  EXPECT_EQ(component(4), json::parse(R"({"type": 19, "custom_id": "proof", "required": false})"));
+}
+
 TEST(Forms, WhatDiscordWouldNotShowIsRefused) {
   EXPECT_EQ(check_form(order()), "");
   EntrySpec form = order();
@@ -80,6 +108,9 @@ TEST(Forms, WhatDiscordWouldNotShowIsRefused) {
   EXPECT_NE(check_form(form), "");
   form.params.assign(6, order().params[0]);
   EXPECT_NE(check_form(form), "");
+  form = order();
+  form.params = {field("anything", TL_JSON, 0, true)};
+  EXPECT_EQ(check_form(form), "form \"order\": nobody can write anything into a form");
   EXPECT_THROW(form_body("desk", order(), std::string(100, 'x')), std::length_error);
 }
 

@@ -157,6 +157,40 @@ test('buttons, selects and modals', () => withBot([], async ({ api, act, answer,
   await senseless({ modal: go.id, fields: {} }, /not answered with a modal/);
 }));
 
+test('modals with people, channels, boxes and files', () => withBot([], async ({ api, act, answer, channel, guild, sim }) => {
+  const label = (component) => ({ type: 18, label: 'L', component });
+  const shown = (components) => ({ type: 9, data: { custom_id: 'report', title: 'T', components } });
+  const fields = [
+    label({ type: 7, custom_id: 'whom' }),
+    label({ type: 8, custom_id: 'where', channel_types: [0], required: false }),
+    label({ type: 23, custom_id: 'sure' }),
+    label({ type: 19, custom_id: 'proof', min_values: 0, required: false }),
+    label({ type: 21, custom_id: 'kind', options: ['a', 'b'].map((value) => ({ label: value, value })) }),
+  ];
+  const opener = await act({ command: 'all', options: { text: 'x' }, channel });
+  for (const wrong of [
+    { type: 8, custom_id: 'where', channel_types: [0, 0] }, { type: 8, custom_id: 'where', channel_types: ['text'] },
+    { type: 19, custom_id: 'proof', max_values: 11 }, { type: 23, custom_id: 'sure', default: 'yes' },
+    { type: 7, custom_id: 'whom', required: 'yes' }, { type: 21, custom_id: 'kind', options: [{ label: 'a', value: 'a' }] },
+  ]) {
+    const refused = await answer(opener, shown([label(wrong)]));
+    assert.deepEqual([refused.status, refused.body.code], [400, 50035], JSON.stringify(wrong));
+  }
+  assert.equal((await answer(opener, shown(fields))).status, 204);
+  const voice = (await api.get(`/guilds/${guild}/channels`)).find(({ type }) => type === 2).id;
+  const senseless = async (given) => assert.equal((await sim.post('/_sim/interaction', { modal: opener.id, fields: given })).status, 400, JSON.stringify(given));
+  await senseless({ where: [voice] });
+  await senseless({ sure: 'true' });
+  await senseless({ whom: ['1'] });
+  await senseless({ kind: 'c' });
+  const { data } = await act({ modal: opener.id, fields: { whom: [guild], where: [channel], sure: true, proof: [{ filename: 'a.png', content: '12' }], kind: 'b' } });
+  const [whom, where, sure, proof, kind] = data.components.map(({ component }) => component);
+  assert.deepEqual([whom.values, where.values, sure.value, kind.value], [[guild], [channel], true, 'b']);
+  assert.equal(data.resolved.roles[guild].id, guild);
+  assert.equal(data.resolved.channels[channel].id, channel);
+  assert.deepEqual([proof.type, data.resolved.attachments[proof.values[0]].filename], [19, 'a.png']);
+}));
+
 test('autocomplete, and answers that do not fit', () => withBot([], async ({ act, answer, account }) => {
   const d = await act({ autocomplete: 'all', focused: 'text', options: { text: 'hel' } });
   assert.deepEqual([d.type, d.data.options], [4, [{ name: 'text', type: 3, value: 'hel', focused: true }]]);

@@ -50,12 +50,12 @@ class Param {
 
   Param&& min(double least) && { return min_ = least, std::move(*this); }
   Param&& max(double most) && { return max_ = most, std::move(*this); }  // of a text: its length
-  /// Commands: texts, whole numbers or numbers, 25 at most: choices({"red", "blue"}), choices({{"Small", 1}, {"Big",
-  /// 9}}).
+  /// Commands and forms: texts, whole numbers or numbers, 25 at most: choices({"red", "blue"}), choices({{"Small", 1},
+  /// {"Big", 9}}).
   Param&& choices(std::initializer_list<Choice> all) && {
     return choices_.assign(all.begin(), all.end()), std::move(*this);
   }
-  /// Commands, of a ChannelId: only channels of these types can be picked.
+  /// Commands and forms, of a ChannelId: only channels of these types can be picked.
   Param&& channels(std::initializer_list<ChannelType> types) && {
     for (ChannelType type : types) channel_types_.push_back(static_cast<std::uint32_t>(type));
     return std::move(*this);

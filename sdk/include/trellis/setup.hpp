@@ -303,6 +303,9 @@ class Setup {
     add<Interaction, Answer>(TL_COMPONENT, name, {}, self, handler);
     return Component(name);
   }
+  /// 1 to 5 fields (Discord docs, Components: Label). By its handler's type a field is a text to write, a list to pick
+  /// from (choices(), UserId, RoleId, MentionableId, ChannelId), a box to tick (bool, which is false when it is not
+  /// ticked) or a file to upload (Attachment).
   template <class Self, class Handler, class... P>
   Form form(std::string_view name, std::string_view title, Self* self, Handler handler, P&&... params) {
     check_answer<Interaction, Answer, Handler, P...>();

@@ -233,7 +233,8 @@ class Host {
   Answered select(const Person& person, std::string_view component, const Json& values, std::string_view data = {}) {
     return interact(person, {{"select", std::string(component).append(":").append(data)}, {"values", values}});
   }
-  /// A form, as it was opened: submit(ada, "order", {{"dish", "soup"}}, "7").
+  /// A form, as it was opened: submit(ada, "order", {{"dish", "soup"}}, "7"). A box is true or false, an attachment an
+  /// object as in command().
   Answered submit(const Person& person, std::string_view form, const Json& fields, std::string_view data = {}) {
     return interact(person, {{"submit", std::string(form).append(":").append(data)}, {"fields", fields}});
   }

@@ -27,6 +27,11 @@ class Desk final : public Plugin {
     ask_ = setup.component("ask", this, &Desk::ask);
     order_ = setup.form("order", "An order", this, &Desk::ordered, param("dish", "Which dish").min(3).max(20),
                         param("count", "How many").min(1).max(9), param("notes", "Anything else?").paragraph());
+    report_ = setup.form("report", "A report", this, &Desk::reported, param("whom", "Who it is about"),
+                         param("where", "In which channel").channels({ChannelType::Text, ChannelType::News}),
+                         param("sure", "I am sure"), param("proof", "A picture"),
+                         param("kind", "What it is").choices({{"Spam", 1}, {"Rudeness", 2}}));
+    setup.command("report", "Opens a form with everything that is not a text", this, &Desk::report);
     setup.command("every", "Options of every type", this, &Desk::every, param("text"), param("whole").min(1).max(10),
                   param("real"), param("yes"), param("user"), param("channel"), param("role"), param("file"));
     setup.command("book room", "A subcommand", this, &Desk::room, param("seats").min(1).max(8));
@@ -105,6 +110,14 @@ class Desk final : public Plugin {
     visit(form, "ordered");
     return std::to_string(count) + " " + dish + " to " + std::string(form.data()) + " (" + notes.value_or("-") + ")";
   }
+  Answer report(Command&) { return report_.open("4"); }
+  std::string reported(Interaction& form, MentionableId whom, std::optional<ChannelId> where, bool sure,
+                       std::optional<Attachment> proof, int kind) {
+    visit(form, "reported");
+    return whom.text() + "|" + (where ? where->text() : "-") + "|" + (sure ? "sure" : "unsure") + "|" +
+           (proof ? std::string(proof->filename) + " " + std::to_string(proof->size) : "-") + "|" +
+           std::to_string(kind);
+  }
   Answer late_form(Command& command) {
     command.sleep(3500ms);
     visit(command, "late_form");
@@ -168,7 +181,7 @@ class Desk final : public Plugin {
 
   Table<Visit> visits_;
   Component more_, change_, quiet_, ask_;
-  Form order_;
+  Form order_, report_;
   std::atomic<std::int64_t> suggested_ = 0;
 };
 

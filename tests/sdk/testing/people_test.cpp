@@ -45,6 +45,8 @@ class Cafe final : public Plugin {
     setup.command("refuse", "Refuses", [](Command&) -> std::string { throw Refused("We are closed."); });
     setup.command("broken", "Throws", [](Command&) -> std::string { throw std::runtime_error("no gas"); });
     setup.command("see", "A file", [](Command&, Attachment file) { return std::string(file.filename); }, param("file"));
+    report_ = setup.form("report", "A report", this, &Cafe::reported, param("whom"), param("sure"), param("proof"));
+    setup.command("report", "Opens it", [this](Command&) { return report_.open(); });
     setup.user_command("Greet", [](UserCommand& command) { return "Hello " + command.target().id.text(); });
     setup.message_command("Quote",
                           [](MessageCommand& command) { return "> " + std::string(command.target().content()); });
@@ -52,6 +54,9 @@ class Cafe final : public Plugin {
 
  private:
   Message menu(Command&, int page) { return Message("Page " + std::to_string(page)).button("More", more_, "7"); }
+  std::string reported(Interaction&, MentionableId whom, bool sure, std::optional<Attachment> proof) {
+    return whom.text() + (sure ? " surely " : " perhaps ") + (proof ? std::string(proof->filename) : "without");
+  }
   Answer more(Interaction& press) { return Answer::update("More of " + std::string(press.data())); }
   std::string pick(Interaction& select) { return std::string(select.json()["data"]["values"][0].text()); }
   std::string find(Command&, std::string dish) { return dish; }
@@ -73,7 +78,7 @@ class Cafe final : public Plugin {
   }
 
   Component more_;
-  Form order_;
+  Form order_, report_;
 };
 
 }  // namespace
@@ -108,6 +113,12 @@ TEST(People, PressSelectTypeAndFillIn) {
   EXPECT_EQ(opened.form()["custom_id"].text(), "cafe:order:12");
   EXPECT_EQ(host.submit(kBrian, "order", Json::object({{"dish", "soup"}, {"count", "2"}}), "12"), "2 soup to 12");
   EXPECT_THROW(host.submit(kBrian, "order", Json::object({{"dish", "soup"}, {"count", "many"}})), Refused);
+  EXPECT_EQ(host.command(kBrian, "report").form()["components"][1]["component"]["type"].integer(), 23);
+  EXPECT_EQ(
+      host.submit(kBrian, "report",
+                  Json::object({{"whom", "5"}, {"sure", true}, {"proof", Json::object({{"filename", "a.png"}})}})),
+      "5 surely a.png");
+  EXPECT_EQ(host.submit(kBrian, "report", Json::object({{"whom", "5"}, {"sure", false}})), "5 perhaps without");
 }
 
 TEST(People, TypeBesideWhatTheyHaveGivenAlready) {
