@@ -30,7 +30,9 @@ void Host::Impl::measure_cache() {
   const auto objects = metrics.family(Kind::Gauge, "trellis_cache_objects", "What the cache knows of", {"what"});
   const auto each =
       metrics.family(Kind::Gauge, "trellis_cache_bytes_per_guild", "Memory that a server takes on the average");
-  cache_metrics = metrics.on_read([this, bytes, objects, each] {
+  const auto each_member =
+      metrics.family(Kind::Gauge, "trellis_cache_bytes_per_member", "Memory that a kept member takes on the average");
+  cache_metrics = metrics.on_read([this, bytes, objects, each, each_member] {
     const Cache::Stats stats = cache.stats();
     const Cache::Bytes memory = cache.bytes();
     const auto set = [&](Metrics::Handle family, std::string_view what, std::size_t value) {
@@ -48,7 +50,11 @@ void Host::Impl::measure_cache() {
     set(objects, "roles", stats.roles);
     set(objects, "members", stats.cached_members);
     set(objects, "voice_states", stats.voice_states);
-    metrics.set(each, stats.guilds ? static_cast<double>(memory.sum()) / static_cast<double>(stats.guilds) : 0);
+    const auto average = [](std::size_t sum, std::size_t count) {
+      return count ? static_cast<double>(sum) / static_cast<double>(count) : 0;
+    };
+    metrics.set(each, average(memory.sum(), stats.guilds));
+    metrics.set(each_member, average(memory.members, stats.cached_members));
   });
 }
 

@@ -29,6 +29,14 @@ constexpr std::chrono::hours kLongestTimeout{24};
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+std::string_view why_refused(const RateHeaders& headers) {
+  return !headers.from_api                   ? "banned"
+         : headers.global                    ? "global"
+         : headers.shared                    ? "shared"
+         : headers.remaining.value_or(0) > 0 ? "hidden"
+                                             : "route";
+}
+
 RestAnswer failed(tl_status status, std::string error) {
   RestAnswer answer;
   answer.status = status;
@@ -205,6 +213,8 @@ void RestClient::Impl::pump() {
   Time wake = full() ? RestLimits::kNever : limits_.wake(now, express_only());
   if (!deadlines_.empty()) wake = std::min(wake, deadlines_.begin()->first);
   if (hooks_.queue) hooks_.queue(limits_.waiting(), limits_.refusals(now));
+  for (const auto& [bucket, waiting] : limits_.changed_queues())
+    if (hooks_.bucket_queue) hooks_.bucket_queue(bucket, waiting);
   if (wake == RestLimits::kNever) {
     timer_.cancel();
     return;
@@ -219,7 +229,8 @@ void RestClient::Impl::start(Id id) {
   const Entry entry = pending_.find(id);
   Pending& pending = entry->second;
   ++pending.tries;
-  if (hooks_.sent && !pending.was_sent) hooks_.sent(pending.route, pending.owner, Clock::now() - pending.made);
+  if (hooks_.sent && !pending.was_sent)
+    hooks_.sent(pending.route, pending.owner, limits_.label_of(id), Clock::now() - pending.made);
   pending.was_sent = true;
   pending.connection = pool_.take();
   connections_.insert(pending.connection);
@@ -249,11 +260,13 @@ void RestClient::Impl::ended(Id id, const std::shared_ptr<HttpConnection>& conne
   if (answer && !stopped_) pool_.give_back(connection);
   if (failure && failure->kind() == HttpFailure::Kind::Stale) pool_.drop_kept();  // most likely they are stale as well
   const RateHeaders headers = answer ? read_rate_headers(*answer) : RateHeaders{};
+  if (hooks_.refused && headers.status == 429) hooks_.refused(limits_.label_of(id), why_refused(headers));
   limits_.answered(id, answer ? &headers : nullptr, Clock::now());
   watch_refusals();
-  if (const auto bucket = limits_.bucket_of(id); hooks_.bucket && answer && !bucket.name.empty()) hooks_.bucket(bucket);
   if (const Entry entry = pending_.find(id); entry != pending_.end()) {  // else nobody wants to know any more
     Pending& pending = entry->second;
+    const auto bucket = limits_.bucket_of(id);
+    if (hooks_.bucket && answer && !bucket.name.empty()) hooks_.bucket(pending.route, bucket);
     pending.connection.reset();
     if (hooks_.answered) hooks_.answered(pending.route, answer ? answer->status : 0, took);
     if (answer)

@@ -25,12 +25,16 @@ namespace trellis::host {
 /// [io thread] What there is to measure. Each may be empty; none may throw.
 struct RestHooks {
   using Duration = std::chrono::steady_clock::duration;
-  /// A request was sent for the first time, this long after it was made.
-  std::function<void(const RestRoute&, const std::string& owner, Duration waited)> sent = {};
+  /// A request was sent for the first time, this long after it was made. bucket: RestLimits::label_of().
+  std::function<void(const RestRoute&, const std::string& owner, const std::string& bucket, Duration waited)> sent = {};
   /// An answer, or none (status 0), this long after sending.
   std::function<void(const RestRoute&, unsigned status, Duration took)> answered = {};
   /// What an answer told of its bucket.
-  std::function<void(const RestLimits::BucketState&)> bucket = {};
+  std::function<void(const RestRoute&, const RestLimits::BucketState&)> bucket = {};
+  /// A 429. why: "route"; "shared", "hidden" (the headers still show room), "global", "banned" (not from the API).
+  std::function<void(const std::string& bucket, std::string_view why)> refused = {};
+  /// So many requests wait for this bucket now.
+  std::function<void(const std::string& bucket, std::size_t waiting)> bucket_queue = {};
   /// After every change: requests that wait, and answers with 401, 403 or 429 in the last ten minutes.
   std::function<void(std::size_t waiting, std::size_t refusals)> queue = {};
 };

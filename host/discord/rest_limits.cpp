@@ -55,12 +55,37 @@ void RestLimits::count_waiting(Queue& queue, int change) {
   waiting_ += static_cast<std::size_t>(change);
   if (queue.route.interaction) waiting_interactions_ += static_cast<std::size_t>(change);
   queue.waiting += static_cast<std::size_t>(change);
+  count_label(queue, change);
   Bucket& bucket = *queue.bucket;
   if (queue.waiting)
     bucket.queues.insert(&queue);
   else
     bucket.queues.erase(&queue);
   look_at(bucket);
+}
+
+void RestLimits::count_label(const Queue& queue, std::ptrdiff_t change) {
+  if (!change) return;
+  const std::string& label = label_of(queue);
+  const auto counted = waiting_of_.try_emplace(label).first;
+  counted->second += static_cast<std::size_t>(change);
+  if (!counted->second) waiting_of_.erase(counted);
+  changed_labels_.insert(label);
+}
+
+std::vector<std::pair<std::string, std::size_t>> RestLimits::changed_queues() {
+  std::vector<std::pair<std::string, std::size_t>> changed;
+  for (const std::string& label : changed_labels_) {
+    const auto found = waiting_of_.find(label);
+    changed.emplace_back(label, found == waiting_of_.end() ? 0 : found->second);
+  }
+  changed_labels_.clear();
+  return changed;
+}
+
+std::string RestLimits::label_of(Id id) const {
+  const auto found = requests_.find(id);
+  return found == requests_.end() ? std::string() : label_of(*found->second.queue);
 }
 
 void RestLimits::look_at(Bucket& bucket) {
@@ -87,7 +112,10 @@ void RestLimits::move(Queue& queue, const std::shared_ptr<Bucket>& to) {
   if (queue.bucket == to) return;
   queue.bucket->queues.erase(&queue);
   look_at(*queue.bucket);
+  const auto waiting = static_cast<std::ptrdiff_t>(queue.waiting);
+  count_label(queue, -waiting);
   queue.bucket = to;
+  count_label(queue, waiting);
   count_waiting(queue, 0);
 }
 

@@ -15,6 +15,8 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "discord/rest_route.hpp"
 
@@ -81,7 +83,14 @@ class RestLimits {
     std::int64_t limit = 0, remaining = 0;
   };
   BucketState bucket_of(Id) const;
+  /// Of bounded variety, for metrics: what Discord calls the request's bucket, over all its resources; until that is
+  /// known, and where there is no limit, the route.
+  std::string label_of(Id) const;
+  /// How many requests wait for each label whose number has changed since the last call.
+  std::vector<std::pair<std::string, std::size_t>> changed_queues();
 
+  /// From now on what has this meter counts for that one: "webhook 1", "channel 2".
+  void learn_meter(const std::string& meter, const std::string& counts_for);
   /// Answers with 401, 403 or 429 in the last ten minutes.
   std::size_t refusals(Time now);
   std::size_t waiting() const { return waiting_; }
@@ -135,6 +144,10 @@ class RestLimits {
   void enqueue(Id, Request&);
   void dequeue(Id, Request&);
   void count_waiting(Queue&, int change);
+  void count_label(const Queue&, std::ptrdiff_t change);
+  static const std::string& label_of(const Queue& queue) {
+    return queue.bucket->name.empty() ? queue.route.key : queue.bucket->name;
+  }
   void look_at(Bucket&);  // something about it changed: next() considers it again
   void move(Queue&, const std::shared_ptr<Bucket>&);
   Time bucket_ready(Bucket&, Time now);
@@ -156,6 +169,9 @@ class RestLimits {
   std::set<std::pair<Time, Bucket*>> asleep_;                         // ... but those that have no room before then
   std::map<std::string, std::uint64_t> served_;                       // owner -> turn
   std::unordered_map<std::string, std::deque<Time>> metered_;         // of the last minute
+  std::unordered_map<std::string, std::string> meters_;               // what was learned
+  std::unordered_map<std::string, std::size_t> waiting_of_;           // label -> requests; none has no entry
+  std::set<std::string> changed_labels_;
   std::deque<Time> sent_, refusals_;
   Time all_routes_until_ = Time::min(), everything_until_ = Time::min(), next_sweep_ = Time::min();
   std::uint64_t turn_ = 0;

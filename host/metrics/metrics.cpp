@@ -13,6 +13,7 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <stdexcept>
 #include <unordered_map>
@@ -44,6 +45,20 @@ std::string joined(const std::vector<std::string>& words) {
   return out.empty() ? "none" : out;
 }
 
+/// As the text format wants it on one line.
+std::string escaped(std::string_view help) {
+  std::string out;
+  for (const char c : help) {
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
 /// The label values as one text that no other values make. Reuses its buffer.
 std::string_view key_of(Metrics::Labels values) {
   thread_local std::string key;
@@ -61,7 +76,7 @@ using FamilyRef = std::variant<prometheus::Family<prometheus::Counter>*, prometh
 
 struct Family {
   Metrics::Kind kind;
-  std::string name;
+  std::string name, help;
   std::vector<std::string> labels;
   std::vector<double> buckets;
   FamilyRef family;
@@ -152,7 +167,8 @@ Metrics::Handle Metrics::family(Kind kind, std::string_view name, std::string_vi
   else
     made = &prometheus::BuildHistogram().Name(text).Help(words).Register(registry);
   auto& family = impl_->families.emplace_back();
-  family.kind = kind, family.name = text, family.labels = labels, family.buckets = buckets, family.family = made;
+  family.kind = kind, family.name = text, family.help = words, family.labels = labels, family.buckets = buckets,
+  family.family = made;
   const Handle handle = impl_->families.size();
   impl_->by_name.emplace(text, handle);
   return handle;
@@ -237,7 +253,17 @@ std::string Metrics::to_text() {
     const std::lock_guard lock(impl_->readers_mutex);
     for (const auto& reader : impl_->readers) reader();
   }
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  const auto collected = impl_->registry.Collect();
+  std::string out = prometheus::TextSerializer().Serialize(collected);
+  std::set<std::string_view> there;
+  for (const auto& family : collected) there.insert(family.name);
+  const std::shared_lock lock(impl_->mutex);
+  for (const Family& family :
+       impl_->families)  // those without a value yet: what there is to watch is told all the same
+    if (!there.contains(family.name))
+      out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", family.name, escaped(family.help), family.name,
+                         name_of(family.kind));
+  return out;
 }
 
 }  // namespace trellis::host

@@ -48,7 +48,7 @@ class Metrics {
   /// run that is under way.
   [[nodiscard]] std::shared_ptr<void> on_read(std::function<void()>);
 
-  /// [any thread] All families in Prometheus's text format 0.0.4 ("text/plain; version=0.0.4; charset=utf-8").
+  /// [any thread] All families, also those without a value yet, as Prometheus's "text/plain; version=0.0.4" in UTF-8.
   std::string to_text();
 
   static constexpr std::size_t kMaxSeries = 10'000;

@@ -101,6 +101,15 @@ TEST(Metrics, WrongUseDoesNothing) {
   EXPECT_EQ(m.to_text().find("a{"), std::string::npos) << m.to_text();
 }
 
+TEST(Metrics, WhatHasNoValueYetIsListed) {
+  Metrics m;
+  const auto a = m.family(Kind::Gauge, "a", "One\nof \\ all", {"k"});
+  EXPECT_TRUE(has(m, "# HELP a One\\nof \\\\ all\n# TYPE a gauge")) << m.to_text();
+  m.set(a, 1, Values{"x"});
+  const std::string text = m.to_text();
+  EXPECT_EQ(text.find("# TYPE a "), text.rfind("# TYPE a ")) << text;
+}
+
 TEST(Metrics, SeriesAreForgotten) {
   Metrics m;
   const auto a = m.family(Kind::Gauge, "a", "", {"k"});

@@ -257,14 +257,18 @@ TEST(RestClientTls, CertificateForAnotherHostIsRefused) {
 TEST(RestClient, TellsWhatThereIsToMeasure) {
   std::vector<std::string> log;
   RestHooks hooks;
-  hooks.sent = [&](const RestRoute& route, const std::string& owner, auto) {
-    log.push_back("sent " + route.key + " " + owner);
+  hooks.sent = [&](const RestRoute& route, const std::string& owner, const std::string& bucket, auto) {
+    log.push_back("sent " + route.key + " " + owner + ", bucket " + bucket);
   };
   hooks.answered = [&](const RestRoute&, unsigned status, auto) {
     log.push_back("answered " + std::to_string(status));
   };
-  hooks.bucket = [&](const RestLimits::BucketState& bucket) {
-    log.push_back(bucket.name + " " + std::to_string(bucket.remaining) + "/" + std::to_string(bucket.limit));
+  hooks.refused = [&](const std::string& bucket, std::string_view why) {
+    log.push_back("refused " + bucket + " " + std::string(why));
+  };
+  hooks.bucket = [&](const RestRoute& route, const RestLimits::BucketState& bucket) {
+    log.push_back(route.key + " " + bucket.name + " " + std::to_string(bucket.remaining) + "/" +
+                  std::to_string(bucket.limit));
   };
   std::atomic<int> count = 0;
   RestServer server([&](const Request&) {
@@ -275,8 +279,37 @@ TEST(RestClient, TellsWhatThereIsToMeasure) {
     RestRig rig(server.api(), {}, hooks);
     EXPECT_TRUE(rig.get("/channels/1").ok());
   }
-  EXPECT_EQ(log, (std::vector<std::string>{"sent GET /channels/{id} test", "answered 502", "answered 429", "xyz 4/5",
+  const std::string route = "GET /channels/{id}";
+  EXPECT_EQ(log, (std::vector<std::string>{"sent " + route + " test, bucket " + route, "answered 502",
+                                           "refused " + route + " route", "answered 429", route + " xyz 4/5",
                                            "answered 200"}));
+}
+
+// Which bucket holds requests up, and why it refused some.
+TEST(RestClient, MetricsOfBuckets) {
+  Metrics metrics;
+  RestServer server([&](const Request& got) {
+    if (got.target.ends_with("/channels/2")) return too_many(600, "shared", 9, "abc");
+    return limited(200, "{}", 5, 0, 600, "xyz");
+  });
+  const auto line = [&](const std::string& text) { return has(metrics.to_text(), text + "\n"); };
+  {
+    RestRig rig(server.api(), {}, rest_metrics(metrics));
+    EXPECT_TRUE(rig.get("/channels/1/messages").ok());
+    auto one = rig.send(request("GET", "/channels/1/messages"));
+    const RestClient::Id first = rig.last_id;
+    auto two = rig.send(request("GET", "/channels/1/messages"));
+    auto three = rig.send(request("GET", "/channels/2"));
+    wait_until([&] { return line("trellis_discord_bucket_waiting{bucket=\"xyz\"} 2"); });
+    wait_until(
+        [&] { return line("trellis_discord_bucket_refused_total{bucket=\"GET /channels/{id}\",why=\"shared\"} 1"); });
+    wait_until([&] { return line("trellis_discord_bucket_waiting{bucket=\"GET /channels/{id}\"} 1"); });
+    EXPECT_TRUE(line("trellis_discord_bucket_remaining{bucket=\"xyz\"} 0")) << metrics.to_text();
+    EXPECT_TRUE(line("trellis_discord_bucket_route{bucket=\"xyz\",route=\"GET /channels/{id}/messages\"} 1"));
+    EXPECT_TRUE(line("trellis_discord_waiting_requests 3"));
+    rig->cancel(first);
+    wait_until([&] { return line("trellis_discord_bucket_waiting{bucket=\"xyz\"} 1"); });
+  }
 }
 
 TEST(RestClient, MetricsForPrometheus) {

@@ -196,6 +196,26 @@ TEST_F(RestLimitsTest, RenamedBucketTakesItsQueueAlong) {
   EXPECT_EQ(next(), waiting);
 }
 
+TEST_F(RestLimitsTest, WaitingIsCountedByBucketOverAllItsResources) {
+  using Changes = std::vector<std::pair<std::string, std::size_t>>;
+  const std::string route = "GET /channels/{id}/messages";
+  get(1), get(1), get(2);
+  EXPECT_EQ(limits.changed_queues(), (Changes{{route, 3}}));
+  EXPECT_EQ(limits.changed_queues(), Changes{});
+  const Id first = next();
+  EXPECT_EQ(limits.label_of(first), route);
+  answer(first, ok({5, 0, 60, "xyz"}));
+  EXPECT_EQ(limits.changed_queues(), (Changes{{route, 1}, {"xyz", 1}})) << "channel 2 has not been asked about";
+  const Id second = next();
+  answer(second, ok({5, 0, 60, "xyz"}));
+  get(2);
+  const Id third = get(3);  // the name is known by its route
+  EXPECT_EQ(limits.label_of(third), "xyz");
+  EXPECT_EQ(limits.changed_queues(), (Changes{{route, 0}, {"xyz", 3}}));
+  limits.done(third);
+  EXPECT_EQ(limits.changed_queues(), (Changes{{"xyz", 2}}));
+}
+
 TEST_F(RestLimitsTest, RouteWithoutALimitIsNotHeldBack) {
   const Id first = get(1);
   ASSERT_EQ(next(), first);
