@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <future>
 #include <iostream>
 
 #include "abi/tables.hpp"
@@ -24,8 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// For telling people that their command was interrupted.
-constexpr std::chrono::seconds kLastAnswers{1};
 constexpr std::chrono::seconds kRenewEvery{5}, kSnapshotEvery{30}, kReleaseEvery{1};
 
 std::string host_name() {
@@ -73,6 +70,7 @@ int Host::Impl::run() {
   };
   signals.async_wait(on_signal);
   io_thread = std::thread([this] { io.run(); });
+  std::thread stop_guard([this] { guard_the_stop(); });
   try {
     start();
     if (connect_gateway()) {
@@ -99,6 +97,12 @@ int Host::Impl::run() {
   io_work.reset();
   io.stop();
   io_thread.join();
+  {
+    std::lock_guard lock(stop_mutex);
+    ended = true;
+  }
+  stop_changed.notify_all();
+  stop_guard.join();
   return exit_code;
 }
 
@@ -321,103 +325,6 @@ bool Host::Impl::guilds_known() const {
   std::lock_guard lock(lines_mutex);
   return !lines.empty() && std::all_of(lines.begin(), lines.end(),
                                        [this](const Line& line) { return cache.whole(line.journal->stream()); });
-}
-
-/// Stop reading, commit every lane, close the gateway so that the session stays resumable.
-void Host::Impl::shut_down() {
-  const auto deadline = std::chrono::steady_clock::now() + config.shutdown.deadline;
-  if (registrar) registrar->stop();
-  control_server.reset();
-  if (scheduler) scheduler->stop();
-  if (identify_permits) boost::asio::post(io, [permits = identify_permits] { permits->stop(); });
-  std::vector<std::future<void>> closed;
-  for (Line& line : lines) {
-    auto done = std::make_shared<std::promise<void>>();
-    closed.push_back(done->get_future());
-    boost::asio::post(io, [&line, done] { line.shard->stop([done] { done->set_value(); }); });
-  }
-  for (auto& shard : closed) shard.wait_until(deadline);
-  // What people asked for may end; nothing new comes, because nothing is read any more.
-  if (interactions) interactions->drain(std::min(deadline, Clock::now() + config.reload.grace));
-  bool clean = true;
-  if (manager) manager->stop_all(deadline, clean);
-  if (outbox && !outbox->stop(deadline))
-    log_warn("host", "effects were still under way; the next start delivers them again, or shows them as perhaps done");
-  if (interactions) interactions->drain(std::min(deadline, Clock::now() + kLastAnswers));
-  if (cold_guilds) cold_guilds->stop();
-  if (rest) rest->stop();
-  if (disk_keeper.joinable()) disk_keeper.join();
-  if (store_keeper.joinable()) store_keeper.join();
-  for (Line& line : lines) {
-    line.journal->sync();
-    try {
-      cache.save(line.journal->stream(), state->cache());
-    } catch (const std::exception& error) {
-      log_warn("cache", "the snapshot cannot be written; it is made again from the journal", {{"error", error.what()}});
-    }
-  }
-  if (!clean) {
-    // Threads of a handler that does not return cannot be joined; what is committed is safe, the rest is replayed.
-    log_error("host",
-              "stopped at the deadline with work left; it goes on from the committed positions at the next start");
-    if (host_namespace) host_namespace->release();
-    std::_Exit(unclean_exit_code());
-  }
-  writers.join();
-  requests.join();
-  if (interactions) interactions->stop(true);
-  rest.reset();
-  {
-    std::promise<void> gone;
-    boost::asio::post(io, [&] {
-      for (Line& line : lines) line.shard.reset();
-      application_timer.reset();
-      gone.set_value();
-    });
-    gone.get_future().wait();
-  }
-  manager.reset();
-  outbox.reset();
-  interactions.reset();
-  scheduler.reset();
-  {
-    std::lock_guard lock(lines_mutex);
-    lines.clear();
-    old_journals.clear();
-  }
-  gateway_metrics.reset();
-  if (host_namespace) host_namespace->release();
-  if (exit_code == kExitOk) log_info("host", "stopped");
-}
-
-void Host::Impl::ask_to_stop(int code, std::string why) {
-  {
-    std::lock_guard lock(stop_mutex);
-    if (stopping) return;
-    stopping = true;
-    exit_code = code;
-    stop_reason = std::move(why);
-  }
-  stop_changed.notify_all();
-}
-
-int Host::Impl::unclean_exit_code() const {
-  std::lock_guard lock(stop_mutex);
-  return exit_code == kExitOk ? kExitUnclean : exit_code;
-}
-
-bool Host::Impl::stop_asked() const {
-  std::lock_guard lock(stop_mutex);
-  return stopping;
-}
-
-bool Host::Impl::wait_for_stop(std::chrono::milliseconds duration) {
-  std::unique_lock lock(stop_mutex);
-  if (duration == std::chrono::milliseconds::max()) {
-    stop_changed.wait(lock, [&] { return stopping; });
-    return true;
-  }
-  return stop_changed.wait_for(lock, duration, [&] { return stopping; });
 }
 
 }  // namespace trellis::host

@@ -21,6 +21,7 @@
 #include "crash/page.hpp"
 #include "discord/gateway_info.hpp"
 #include "discord/rest_client.hpp"
+#include "endings.hpp"
 #include "gateway/identify_permits.hpp"
 #include "gateway/shard.hpp"
 #include "host.hpp"
@@ -44,18 +45,24 @@ struct Host::Impl {
 
   // host.cpp: life
   int run();
-  void start();  // throws what the exit code is made of
-  void shut_down();
+  void start();       // throws what the exit code is made of
   void keep_disk();   // a thread
   void keep_store();  // a thread
   void release_segments();
   std::vector<Journal*> journals() const;
   void open_outbox();
+  bool guilds_known() const;
+
+  // host_stop.cpp
   void ask_to_stop(int exit_code, std::string why);
   bool stop_asked() const;
-  int unclean_exit_code() const;                  // of a stop that gives something up
   bool wait_for_stop(std::chrono::milliseconds);  // true: stop
-  bool guilds_known() const;
+  void shut_down();
+  void leave_disk();
+  void release_store(Endings&);
+  [[noreturn]] void give_up(Endings&);
+  void guard_the_stop();          // a thread
+  int unclean_exit_code() const;  // of a stop that gives something up
 
   // host_gateway.cpp
   void needs_changed();
@@ -185,7 +192,8 @@ struct Host::Impl {
 
   mutable std::mutex stop_mutex;
   std::condition_variable stop_changed;
-  bool stopping = false;
+  bool stopping = false, ended = false;
+  std::chrono::steady_clock::time_point stop_by{};  // once it is stopping
   int exit_code = 0;
   std::string stop_reason;
 };

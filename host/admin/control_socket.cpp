@@ -92,7 +92,7 @@ struct ControlServer::Impl {
     thread = std::thread([this] { io.run(); });
   }
 
-  ~Impl() {
+  void close() {
     asio::post(io, [this] {
       closing = true;
       boost::system::error_code ignored;
@@ -103,6 +103,10 @@ struct ControlServer::Impl {
       remove_file();
     });
     pool.stop();  // what has not begun does not begin
+  }
+
+  ~Impl() {
+    close();
     pool.join();
     asio::post(io, [this] {  // answers that are on their way get a moment; those that waited for a thread end here
       work.reset();
@@ -228,5 +232,6 @@ struct ControlServer::Impl {
 ControlServer::ControlServer(std::filesystem::path socket, ControlHandler handler)
     : impl_(std::make_unique<Impl>(std::move(socket), std::move(handler))) {}
 ControlServer::~ControlServer() = default;
+void ControlServer::close() { impl_->close(); }
 
 }  // namespace trellis::host

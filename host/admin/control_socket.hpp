@@ -20,7 +20,10 @@ using ControlHandler = std::function<ControlAnswer(const std::vector<std::string
 class ControlServer {
  public:
   ControlServer(std::filesystem::path socket, ControlHandler);  // throws std::system_error
-  ~ControlServer();  // ends connections, waits for handlers, removes the file
+  ~ControlServer();                                             // close(), and waits for the handlers that run
+
+  /// Nobody can connect any more, the file is removed, and what has not begun does not begin. Does not wait.
+  void close();
 
  private:
   struct Impl;

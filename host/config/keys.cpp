@@ -298,7 +298,8 @@ std::vector<Key> make_keys() {
       "The same for new messages: nobody wants a welcome that comes hours later."));
   all.push_back(duration(
       "shutdown.deadline", [](Config& c) -> auto& { return c.shutdown.deadline; }, 1s, 10min,
-      "How long a stop may take, with everything committed, before it is forced."));
+      "How long a stop may take, with everything committed. What has not ended then is given up, within 3 s more, with "
+      "exit code 8."));
   all.push_back(choice(
       "log.level", [](Config& c) -> auto& { return c.log.level; }, {"debug", "info", "warn", "error"},
       "The least important lines that are written."));

@@ -8,6 +8,10 @@
 
 namespace trellis::host {
 
+namespace {
+constexpr std::chrono::milliseconds kLookAgain{10};
+}
+
 PluginManager::PluginManager(ManagerOptions options, Store& store, LaneContext& context, const PluginServices& services)
     : options_(std::move(options)),
       store_(store),
@@ -50,8 +54,14 @@ bool is_the_stores(const StoreError& error) {
 
 }  // namespace
 
+std::unique_lock<std::mutex> PluginManager::begin_change() {
+  std::unique_lock changing(changing_);
+  if (stopping_) throw PluginError("the host is stopping; its plugins stay as they are");
+  return changing;
+}
+
 void PluginManager::load(const PluginConfig& config) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   if (loaded(config.id)) throw PluginError("plugin " + config.id + " is loaded already");
   try {
     load_one(config, source_at_start(config));
@@ -61,7 +71,7 @@ void PluginManager::load(const PluginConfig& config) {
 }
 
 void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::string> left_out) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   struct Start {
     const PluginConfig* config = nullptr;
     Source source;
@@ -183,7 +193,7 @@ void PluginManager::attach_all(Lane& lane) const {
 }
 
 void PluginManager::keep_only(const std::vector<Stream>& streams) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   std::vector<std::shared_ptr<Plugin>> plugins;
   {
     std::lock_guard lock(mutex_);
@@ -199,7 +209,7 @@ void PluginManager::keep_only(const std::vector<Stream>& streams) {
 }
 
 bool PluginManager::unload(const std::string& id, Deadline deadline, bool force) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   if (!loaded(id)) return false;
   const auto others = dependants(graph(), id);
   if (!others.empty() && !force)
@@ -225,7 +235,18 @@ bool PluginManager::unload_one(const std::string& id, Deadline deadline) {
 }
 
 void PluginManager::stop_all(Deadline deadline, bool& clean) {
+  refuse_changes();
   end_watch();
+  std::unique_lock changing(changing_, std::try_to_lock);
+  while (!changing.owns_lock() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLookAgain);
+    changing.try_lock();
+  }
+  if (!changing.owns_lock()) {
+    clean = false;
+    log_error("host", "a plugin is still being loaded, reloaded or unloaded; that is given up, with what is staged");
+    return;
+  }
   if (abandoned_) clean = false;
   auto order = in_order(graph(), ids());
   std::ranges::reverse(order);

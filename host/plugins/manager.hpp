@@ -100,7 +100,10 @@ class PluginManager {
   void keep_only(const std::vector<Stream>&);
   /// Stops and unmaps; false when it was not loaded. Throws PluginError when others need it, unless `force`.
   bool unload(const std::string& id, Deadline deadline, bool force = false);
-  /// Those that need others first. No change of the plugins begins any more.
+  /// No change of the plugins begins any more: it throws PluginError.
+  void refuse_changes() { stopping_ = true; }
+  /// Those that need others first, after the change that is under way. `clean` becomes false when something has not
+  /// ended by then.
   void stop_all(Deadline deadline, bool& clean);
 
   /// Replaces the code of a running plugin by what is installed now. Throws PluginError; the old code goes on then.
@@ -143,6 +146,7 @@ class PluginManager {
   DependencyGraph graph() const;
 
   // manager.cpp
+  std::unique_lock<std::mutex> begin_change();
   void load_one(const PluginConfig&, const Source&);
   bool unload_one(const std::string& id, Deadline deadline);
 
@@ -178,8 +182,9 @@ class PluginManager {
   std::function<void(const std::string&)> on_unload_;
 
   std::atomic<bool> abandoned_ = false;  // a plugin did not end: its threads go on
-  std::mutex changing_;                  // one load, reload, rollback or unload at a time
-  mutable std::mutex mutex_;             // of the lists
+  std::atomic<bool> stopping_ = false;
+  std::mutex changing_;       // one load, reload, rollback or unload at a time
+  mutable std::mutex mutex_;  // of the lists
   std::map<std::string, std::shared_ptr<Plugin>> plugins_;
   std::vector<std::string> order_;
   struct Attached {

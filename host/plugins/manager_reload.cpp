@@ -20,7 +20,7 @@ bool same_settings(const std::shared_ptr<const Document>& a, const std::shared_p
 }  // namespace
 
 ReloadReport PluginManager::reload(const std::string& id, const ReloadOptions& options) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   const auto plugin = find(id);
   if (!plugin) throw PluginError(fmt::format("plugin {} is not loaded; loaded are: {}", id, fmt::join(ids(), ", ")));
   const PluginConfig config = options.config ? *options.config : plugin->config;
@@ -158,7 +158,7 @@ void PluginManager::abandon_and_start(Plugin& plugin, Candidate& candidate, std:
 }
 
 ReloadReport PluginManager::rollback(const std::string& id, const std::string& why) {
-  std::lock_guard changing(changing_);
+  const auto changing = begin_change();
   const auto plugin = find(id);
   if (!plugin) throw PluginError(fmt::format("plugin {} is not loaded; loaded are: {}", id, fmt::join(ids(), ", ")));
   return rollback_one(*plugin, why);

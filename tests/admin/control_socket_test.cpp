@@ -119,6 +119,24 @@ TEST_F(ControlSocket, OnlyForItsOwner) {
   EXPECT_NE(text.find("only root and the user that the host runs as"), std::string::npos) << text;
 }
 
+/// Whoever is being served goes on; nobody else comes.
+TEST_F(ControlSocket, ClosedWhileAHandlerRuns) {
+  std::binary_semaphore began{0}, go_on{0};
+  auto server = std::make_unique<ControlServer>(socket, [&](const std::vector<std::string>&) -> ControlAnswer {
+    began.release();
+    go_on.acquire();
+    return {0, "done", ""};
+  });
+  auto answer = std::async(std::launch::async, [&] { return ask_host(socket, {"x"}); });
+  began.acquire();
+  server->close();
+  while (fs::exists(socket)) std::this_thread::sleep_for(1ms);
+  EXPECT_NE(error_of_ask().find("no host is running"), std::string::npos);
+  go_on.release();
+  EXPECT_EQ(answer.get().out, "done");
+  server.reset();
+}
+
 TEST_F(ControlSocket, HandlersThatThrowAndOddBytes) {
   const ControlServer server(socket, [](const std::vector<std::string>& words) -> ControlAnswer {
     if (words.at(0) == "int") throw 5;
