@@ -9,6 +9,7 @@
 
 #include "abi/tables.hpp"
 #include "admin/command_line.hpp"
+#include "admin/supervisor.hpp"
 #include "commands/declarations.hpp"
 #include "discord/rest_metrics.hpp"
 #include "discord/user_agent.hpp"
@@ -221,6 +222,7 @@ void Host::Impl::start() {
            {{"store", store->printable_url()},
             {"state", state->path().string()},
             {"intents", fmt::format("{}", fmt::join(intent_names(filter.intents), " "))}});
+  tell_supervisor();
   disk_keeper = std::thread([this] { keep_disk(); });
   store_keeper = std::thread([this] { keep_store(); });
 }

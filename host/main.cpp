@@ -75,6 +75,7 @@ int ctl(const Invocation& invocation) {
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed connection is an error code
   std::signal(SIGXFSZ, SIG_IGN);  // so is a full quota
+  find_supervisor();
   if (argc == 2 && std::string_view(argv[1]) == "probe-plugin") return answer_probe();  // a child of this program asks
   try {
     const Invocation invocation = parse_command_line(argc, argv, environ);

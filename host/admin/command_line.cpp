@@ -106,8 +106,8 @@ po::options_description options_of(const std::string& command) {
         "begin a new gateway session although the last one could be resumed, so that new intents take effect: it costs "
         "one IDENTIFY of the day's budget for each shard, and every plugin a Gap");
     add("supervise",
-        "stay behind as a parent that starts the host again when it was killed by a signal or failed (exit code 1); "
-        "not needed under systemd");
+        "stay behind as a parent that starts the host again when it was killed by a signal or failed (exit code 1), "
+        "and, once it has run, while the store cannot be reached or is taken (6, 7); not needed under systemd");
   }
   add("set", po::value<Words>()->composing()->value_name("KEY=VALUE"),
       "one setting, over file and environment; may be given often (see trellis config-reference)");

@@ -11,19 +11,20 @@ namespace {
 
 class SupervisorTest : public CrashBench {
  protected:
-  SupervisorTest() : CrashBench("sqlite") {}
+  explicit SupervisorTest(std::string_view store = "sqlite") : CrashBench(store) {}
   /// The host behind the supervisor; 0 while there is none.
   pid_t child() const {
     const std::string text = read_file(folder() / "state" / "lock");
     const pid_t pid = text.starts_with("process ") ? std::stoi(text.substr(8)) : 0;
     return pid > 0 && ::kill(pid, 0) == 0 ? pid : 0;
   }
-  int starts_again() {
+  int times_said(std::string_view words) {
     int count = 0;
     const std::string text = host().err();
-    for (std::size_t at = 0; (at = text.find("it is started again in", at)) != std::string::npos; ++at) ++count;
+    for (std::size_t at = 0; (at = text.find(words, at)) != std::string::npos; ++at) ++count;
     return count;
   }
+  int starts_again() { return times_said("it is started again in"); }
 };
 
 TEST_F(SupervisorTest, StartsAgainAndPassesSignalsOn) {
@@ -65,6 +66,52 @@ TEST_F(SupervisorTest, TheHostDoesNotOutliveIt) {
   stop_host();
 }
 
+/// A host that ran is started again until it has its database again, which may be away, or held by another host.
+TEST_F(SupervisorTest, TheStoreIsTakenForAWhile) {
+  start_simulator({"--guilds", "1", "--total", "1", "--dm-share", "1"});
+  start_host({"--supervise", "--take-over"});
+  wait_for_host();
+  store().rows("trellis", "UPDATE trellis_host SET host_id = 'another', alive_until_us = 9000000000000000");
+  // It finds out by itself, and the next one is refused.
+  wait_until(
+      "it has been refused twice", [&] { return times_said("failed (exit code 6)") >= 2; },
+      [&] { return host().err(); });
+  EXPECT_EQ(ctl({"status"}).code, 1) << "--take-over was for the first start";
+  store().rows("trellis", "UPDATE trellis_host SET alive_until_us = 0");
+  wait_for_host();
+  say("hello");
+  expect_counted(sim().counts());
+  stop_host();
+}
+
+class SupervisorStoreTest : public SupervisorTest {
+ protected:
+  SupervisorStoreTest() : SupervisorTest("postgresql") {}
+  void TearDown() override {
+    use_store(nullptr);
+    server_.reset();
+    SupervisorTest::TearDown();
+  }
+  std::optional<PostgresServer> server_;
+};
+
+TEST_F(SupervisorStoreTest, TheStoreIsAwayForAWhile) {
+  server_.emplace(folder());
+  use_store(server_->database());
+  start_simulator({"--guilds", "1", "--total", "1", "--dm-share", "1"});
+  start_host({"--supervise"});
+  wait_for_host();
+  server_->stop();
+  ASSERT_EQ(::kill(child(), SIGKILL), 0);
+  wait_until(
+      "it has failed twice", [&] { return times_said("failed (exit code 7)") >= 2; }, [&] { return host().err(); });
+  server_->start();
+  wait_for_host();
+  say("hello");
+  expect_counted(sim().counts());
+  stop_host();
+}
+
 TEST_F(SupervisorTest, WhatDoesNotGetBetterIsNotTriedAgain) {
   // No simulator: it would not get that far.
   Command command = host_command({"--supervise"});
@@ -77,6 +124,10 @@ TEST_F(SupervisorTest, WhatDoesNotGetBetterIsNotTriedAgain) {
   plugins("[nobody]\n");
   ended = run_to_end(host_command({"--supervise"}));
   EXPECT_EQ(ended.code, 5) << ended.err;
+  EXPECT_EQ(ended.err.find("started again"), std::string::npos) << ended.err;
+  // A store that this host has never had: the address may well be wrong.
+  ended = run_to_end(host_command({"--supervise", "--set", "store.url=postgresql://nobody@127.0.0.1:1/nothing"}));
+  EXPECT_EQ(ended.code, 7) << ended.err;
   EXPECT_EQ(ended.err.find("started again"), std::string::npos) << ended.err;
 }
 
