@@ -224,6 +224,7 @@ void Host::Impl::start() {
             {"intents", fmt::format("{}", fmt::join(intent_names(filter.intents), " "))}});
   tell_supervisor();
   disk_keeper = std::thread([this] { keep_disk(); });
+  snapshot_keeper = std::thread([this] { keep_snapshots(); });
   store_keeper = std::thread([this] { keep_store(); });
 }
 
@@ -266,17 +267,21 @@ std::vector<Journal*> Host::Impl::journals() const {
   return all;
 }
 
-/// What goes to the disk regularly. It never waits for the store, so a power failure costs no more while that is away.
+/// Syncs the journals. It never waits for the store, so a power failure costs no more while that is away.
 void Host::Impl::keep_disk() {
   const auto sync_every = std::chrono::duration_cast<std::chrono::milliseconds>(config.journal.sync);
-  auto snapshot = Clock::now() + kSnapshotEvery;
   while (!wait_for_stop(sync_every)) {
     for (Journal* journal : journals())
       if (const auto error = journal->sync())
         log_error("journal", "cannot be synced to the disk", {{"error", error.message()}});
-    if (Clock::now() < snapshot) continue;
-    snapshot = Clock::now() + kSnapshotEvery;
+  }
+}
+
+/// Apart from the journals: a large cache takes its time, and what is not synced meanwhile may be lost.
+void Host::Impl::keep_snapshots() {
+  while (!wait_for_stop(kSnapshotEvery)) {
     for (Journal* journal : journals()) {
+      if (stop_asked()) return;  // they are written once more at the end
       try {
         cache.save(journal->stream(), state->cache());
       } catch (const std::exception& error) {

@@ -45,9 +45,10 @@ struct Host::Impl {
 
   // host.cpp: life
   int run();
-  void start();       // throws what the exit code is made of
-  void keep_disk();   // a thread
-  void keep_store();  // a thread
+  void start();           // throws what the exit code is made of
+  void keep_disk();       // a thread
+  void keep_snapshots();  // a thread
+  void keep_store();      // a thread
   void release_segments();
   std::vector<Journal*> journals() const;
   void open_outbox();
@@ -150,7 +151,7 @@ struct Host::Impl {
   boost::asio::thread_pool writers{4}, requests{8};
   boost::asio::io_context io{1};
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> io_work;
-  std::thread io_thread, disk_keeper, store_keeper;
+  std::thread io_thread, disk_keeper, snapshot_keeper, store_keeper;
   std::unique_ptr<RestClient> rest;
   std::unique_ptr<DiscordTarget> discord_target;
   std::unique_ptr<Outbox> outbox;

@@ -97,6 +97,7 @@ void Host::Impl::shut_down() {
 void Host::Impl::leave_disk() {
   if (disk_keeper.joinable()) disk_keeper.join();
   for (Line& line : lines) line.journal->sync();
+  if (snapshot_keeper.joinable()) snapshot_keeper.join();  // two would write into one file
   for (Line& line : lines) {
     try {
       cache.save(line.journal->stream(), state->cache());

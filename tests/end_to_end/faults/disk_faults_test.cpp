@@ -258,5 +258,40 @@ TEST_P(DiskFaults, DiskFull) {
   EXPECT_GT(disk().refused(), 0);
 }
 
+class LongDiskFaults : public DiskFaults {};
+TRELLIS_ON_BOTH_STORES(LongDiskFaults);
+
+/// A snapshot of the cache takes as long as it likes: the journal goes on being synced, so that the power costs no more
+/// than ever when it fails then.
+TEST_P(LongDiskFaults, ASnapshotThatTakesLong) {
+  disk().hold_syncs_of(".snapshot.tmp");
+  Simulator& sim = start_stream({"--rate", "1000"});
+  start_host();
+  wait_for_host();
+  let_session_begin();
+  wait_until("a snapshot is being written", [&] { return disk().held() == 1; }, [&] { return host().err(); });
+  std::int64_t synced = 0;
+  for (int i = 0; i < 5; ++i) {
+    let_pass(500);
+    const auto tail = shard().at("tail");
+    synced = tail.at("epoch").to_number<std::int64_t>() << 32 | tail.at("seq").to_number<std::int64_t>();
+    let_journal_sync();
+  }
+  EXPECT_EQ(disk().held(), 1) << "it has ended meanwhile";
+  lose_power();
+  disk().go_on();
+  session_ended(sim.sequence());
+  sim.fault("expire_session");
+  start_host();
+  wait_for_host();
+  let_pass(500);
+  finish();
+  EXPECT_GE(
+      store().number("recorder",
+                     fmt::format("SELECT max(position) FROM recorded WHERE position / 4294967296 = {}", synced >> 32)),
+      synced)
+      << "what was synced was missed";
+}
+
 }  // namespace
 }  // namespace trellis::e2e

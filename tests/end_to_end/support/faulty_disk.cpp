@@ -225,4 +225,16 @@ void FaultyDisk::set_room(std::optional<std::uint64_t> bytes) {
 
 std::int64_t FaultyDisk::refused() const { return __atomic_load_n(&control_->refused, __ATOMIC_RELAXED); }
 
+void FaultyDisk::hold_syncs_of(std::string_view ending) {
+  if (ending.size() >= sizeof control_->held_name) throw std::invalid_argument("that name is too long");
+  ending.copy(control_->held_name, ending.size());
+  control_->held_name[ending.size()] = 0;
+  __atomic_store_n(&control_->held, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&control_->holds, 1, __ATOMIC_RELEASE);
+}
+
+void FaultyDisk::go_on() { __atomic_store_n(&control_->holds, 0, __ATOMIC_RELEASE); }
+
+std::int64_t FaultyDisk::held() const { return __atomic_load_n(&control_->held, __ATOMIC_RELAXED); }
+
 }  // namespace trellis::e2e

@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trellis::e2e {
@@ -55,6 +56,12 @@ class FaultyDisk {
   void set_room(std::optional<std::uint64_t>);
   /// How often the room was not enough.
   std::int64_t refused() const;
+
+  /// From now on a sync of a file whose name ends so does not return, until go_on(). [while the program runs]
+  void hold_syncs_of(std::string_view ending);
+  void go_on();
+  /// How many do not return at the moment.
+  std::int64_t held() const;
 
  private:
   const std::filesystem::path notes_;

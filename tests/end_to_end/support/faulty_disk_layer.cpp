@@ -284,10 +284,25 @@ int take_room(int fd, int mode, off_t offset, off_t length) {
   return static_cast<int>(syscall(SYS_fallocate, fd, mode, offset, length));
 }
 
+/// As a disk does that has much to do: for as long as the test says so. Without the lock, others go on.
+void wait_while_held(int fd) {
+  if (!__atomic_load_n(&g_control->holds, __ATOMIC_ACQUIRE)) return;
+  char self[64], path[kPathMax];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+  const ssize_t length = readlink(self, path, sizeof path);
+  const auto ending = static_cast<ssize_t>(strlen(g_control->held_name));
+  if (length < ending || strncmp(path + length - ending, g_control->held_name, static_cast<std::size_t>(ending)) != 0)
+    return;
+  __atomic_add_fetch(&g_control->held, 1, __ATOMIC_RELAXED);
+  while (__atomic_load_n(&g_control->holds, __ATOMIC_ACQUIRE)) usleep(1000);
+  __atomic_sub_fetch(&g_control->held, 1, __ATOMIC_RELAXED);
+}
+
 /// Nothing reaches the real disk: the machine stays on.
 int sync(int fd, long number) {
   struct stat info{};
   if (!ours(fd, info)) return static_cast<int>(syscall(number, fd));  // a real one may take long
+  wait_while_held(fd);
   const Lock lock;
   if (S_ISDIR(info.st_mode)) {
     forget_names(info.st_ino);

@@ -12,6 +12,9 @@ inline constexpr char kNotes[] = "FAULTY_DISK_NOTES";      // a folder on the sa
 struct Control {
   std::int64_t room;     // bytes that files may still grow by; negative: the real disk decides
   std::int64_t refused;  // times that it was not enough
+  std::int64_t holds;    // 1: a sync of a file whose name ends so does not return
+  char held_name[64];
+  std::int64_t held;  // how many do not at the moment
 };
 
 enum Kind : std::uint32_t {
