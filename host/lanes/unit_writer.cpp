@@ -124,6 +124,7 @@ void UnitWriter::run() {
 void UnitWriter::write(Unit& unit) {
   std::chrono::milliseconds backoff = kRetryFirst;
   bool doubtful = false;  // a COMMIT was under way when the connection broke
+  bool in_store = false, lazily = false;
   for (;;) {
     try {
       if (!connection_ || !connection_->alive()) {
@@ -132,18 +133,20 @@ void UnitWriter::write(Unit& unit) {
         doubtful = true;
       }
       if (doubtful) {
-        if (in_doubt(unit)) break;
+        in_store = lazily = in_doubt(unit);  // perhaps not lazily, but who knows which attempt it was
         std::lock_guard lock(mutex_);
         if (status_.failure != Failure::None) return;
         doubtful = false;
       }
-      if (before_commit_) before_commit_();
-      if (!commit_once(unit)) {
-        // The compare-and-set found another number: either our own earlier attempt, or somebody else.
-        doubtful = true;
-        continue;
+      if (!in_store) {
+        if (before_commit_) before_commit_();
+        // Else the compare-and-set found another number: either our own earlier attempt, or somebody else.
+        in_store = commit_once(unit);
+        lazily = unit.begun_lazily;
+        doubtful = !in_store;
       }
-      break;
+      if (in_store && unit.needs_sync && lazily) doubtful = !harden();
+      if (!doubtful) break;
     } catch (const StoreError& error) {
       if (connection_) connection_->rollback();
       if (error.connection_lost()) {
@@ -157,7 +160,7 @@ void UnitWriter::write(Unit& unit) {
       store_failed(error);
       if (error.kind() != StoreError::Kind::Away) return fail(failure_of(unit, error), error.what());
       // With a lost connection it may be in all the same; in_doubt() finds out.
-      if (unit.in_transaction && !error.connection_lost()) return fail(Failure::Replay, error.what());
+      if (unit.in_transaction && !in_store && !error.connection_lost()) return fail(Failure::Replay, error.what());
       if (!pause(backoff)) return;
       backoff = std::min(backoff * 2, kRetryMax);
     } catch (const std::exception& error) {
@@ -212,18 +215,26 @@ bool UnitWriter::commit_once(Unit& unit) {
     if (to.position.value) write_position(*connection_, to);
   for (const Stream stream : unit.forgotten()) forget_position(*connection_, stream);
   connection_->commit();
-  if (unit.needs_sync && unit.begun_lazily) {
-    // It has turned out that it must not get lost, when its transaction was open: one that waits for the disk takes
-    // along what was committed before.
-    connection_->begin(Durability::Sync);
-    claim_unit_row(*connection_, owner_);
-    connection_->commit();
-  }
-  if (unit.needs_sync) last_sync_ = Clock::now();
+  if (unit.needs_sync && !unit.begun_lazily) last_sync_ = Clock::now();
   if (unit.expire_keys_us) {
     std::lock_guard lock(mutex_);
     status_.keys_left = expired == kKeysPerUnit;
   }
+  return true;
+}
+
+/// It has turned out that it must not get lost when its transaction was open: a commit that waits for the disk takes
+/// along what was committed before. False: the row is not as this lane left it.
+bool UnitWriter::harden() {
+  connection_->begin(Durability::Sync);
+  const UnitRow row = read_unit_row(*connection_, postgresql_);
+  if (row.owner != owner_ || row.unit != unit_ + 1) {
+    connection_->rollback();
+    return false;
+  }
+  claim_unit_row(*connection_, owner_);  // what changes nothing need not wait
+  connection_->commit();
+  last_sync_ = Clock::now();
   return true;
 }
 

@@ -111,6 +111,7 @@ class UnitWriter {
   void run();
   void write(Unit&);
   bool commit_once(Unit&);
+  bool harden();
   void fail(Failure, std::string error);
   static Failure failure_of(const Unit&, const StoreError&);
   void settle_as_failed(Ticket first, const std::string& error);

@@ -40,6 +40,9 @@ class Flaky final : public Namespace {
   std::atomic<int> sync = 0, lazy = 0;     // begun
   std::atomic<int> lose_after_commit = 0;  // so many commits happen, and nobody hears of it
   std::atomic<int> lose_before_commit = 0;
+  std::atomic<int> lose_at_sync = 0;  // when a transaction begins that waits for the disk
+  std::atomic<int> synced = 0;        // such transactions that were committed
+  std::function<void()> before_sync;  // once
 
  private:
   [[noreturn]] static void gone() { throw StoreError(StoreError::Kind::Away, "08006", "the connection was cut", true); }
@@ -51,7 +54,13 @@ class Flaky final : public Namespace {
     Wrapped(Flaky& owner, std::unique_ptr<Connection> real) : owner_(owner), real_(std::move(real)) {}
     void begin(Durability d) override {
       check();
-      ++(d == Durability::Sync ? owner_.sync : owner_.lazy);
+      sync_ = d == Durability::Sync;
+      if (sync_ && owner_.before_sync) std::exchange(owner_.before_sync, nullptr)();
+      if (sync_ && owner_.lose_at_sync > 0) {
+        --owner_.lose_at_sync;
+        lose();
+      }
+      ++(sync_ ? owner_.sync : owner_.lazy);
       real_->begin(d);
     }
     void commit() override {
@@ -62,6 +71,7 @@ class Flaky final : public Namespace {
         lose();
       }
       real_->commit();
+      if (sync_) ++owner_.synced;
       if (owner_.lose_after_commit > 0) {
         --owner_.lose_after_commit;
         lose();
@@ -107,7 +117,7 @@ class Flaky final : public Namespace {
     }
     Flaky& owner_;
     std::unique_ptr<Connection> real_;
-    bool lost_ = false;
+    bool lost_ = false, sync_ = false;
   };
   Namespace& real_;
 };
@@ -145,6 +155,18 @@ class UnitWriterTest : public StoreTest {
       ++made->events;
     }
     return made;
+  }
+  /// One that began before it was known that it must not get lost: SQL ran in it, and then it sent something.
+  std::unique_ptr<Unit> begun_lazily(UnitWriter& write, std::uint32_t& seq) {
+    for (;;) {
+      auto made = unit(++seq);
+      EXPECT_TRUE(write.transaction(*made));
+      if (made->begun_lazily) {
+        made->needs_sync = true;
+        return made;
+      }
+      EXPECT_EQ(write.wait(write.seal(std::move(made))), Outcome::Committed);  // the one of that second
+    }
   }
   std::int64_t total() {
     const auto cursor = db().execute("SELECT n FROM counts WHERE name = 1");
@@ -266,6 +288,38 @@ TEST_P(UnitWriterTest, AUnitWithSqlIsInOrReplayed) {
   EXPECT_EQ(total(), 10);
   EXPECT_EQ(write->claim(1, {1}).at(0).position, Position::of(7, 1));
   EXPECT_EQ(write->failure(), Failure::None);
+}
+
+// Nothing of it is told before it would outlive a power failure, wherever the connection broke.
+TEST_P(UnitWriterTest, ALazyCommitInDoubtIsMadeDurable) {
+  auto write = writer();
+  write->claim(1);
+  int synced = 0;  // when it was told
+  write->on_commit([&](const Unit&) { synced = flaky_->synced; });
+  std::uint32_t seq = 0;
+  for (const int losses : {0, 1, 2})
+    for (std::atomic<int>* cut : {&flaky_->lose_after_commit, &flaky_->lose_at_sync}) {
+      auto late = begun_lazily(*write, seq);
+      const int before = flaky_->synced;
+      *cut = losses;
+      EXPECT_EQ(write->wait(write->seal(std::move(late))), Outcome::Committed);
+      EXPECT_EQ(*cut, 0);
+      EXPECT_GT(synced, before) << losses;
+      EXPECT_EQ(write->durable().at(0).position, Position::of(7, seq));
+      EXPECT_EQ(total(), seq);
+    }
+}
+
+TEST_P(UnitWriterTest, AnotherOwnerIsNotOverwrittenByMakingDurable) {
+  auto old = writer(), other = writer();
+  old->claim(1);
+  std::uint32_t seq = 0;
+  auto late = begun_lazily(*old, seq);
+  flaky_->before_sync = [&] { other->claim(2); };
+  EXPECT_EQ(old->wait(old->seal(std::move(late))), Outcome::Failed);
+  EXPECT_EQ(old->failure(), Failure::Owner);
+  EXPECT_EQ(other->wait(other->seal(unit(++seq))), Outcome::Committed);
+  EXPECT_EQ(total(), seq);
 }
 
 TEST_P(UnitWriterTest, AnotherOwnerIsNotOverwritten) {
