@@ -49,6 +49,11 @@ void Lane::run() {
       drop_instance();
       publish_status("stopped");
       baton_.release();
+      {
+        std::lock_guard lock(tasks_mutex_);  // whoever asks for something now need not wait for it
+        tasks_ended_ = true;
+        tasks_changed_.notify_all();
+      }
       std::lock_guard lock(requests_mutex_);
       ended_ = true;
       requests_changed_.notify_all();

@@ -364,6 +364,7 @@ class Lane : public std::enable_shared_from_this<Lane> {
   std::mutex tasks_mutex_;
   std::condition_variable tasks_changed_;
   std::vector<std::shared_ptr<Task>> tasks_;
+  bool tasks_ended_ = false;            // the thread runs no more of them
   std::atomic<bool> ending_ = false;    // no new instance any more
   std::atomic<bool> stopping_ = false;  // the thread ends
   std::shared_ptr<Lane> self_;          // it could not be ended, so it must not be destroyed

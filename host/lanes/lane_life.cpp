@@ -12,13 +12,14 @@ constexpr Position kBeginning{1};
 
 /// Runs a function on the lane's thread, holding the baton, and waits for it.
 void Lane::on_lane(std::function<void()> run, Clock::time_point until) {
-  if (stopping_) throw PluginError("the lane of " + plugin_ + " has been stopped");
   auto task = std::make_shared<Task>();
   task->run = std::move(run);
   std::unique_lock lock(tasks_mutex_);
+  const auto stopped = [&] { return PluginError("the lane of " + plugin_ + " has been stopped"); };
+  if (stopping_ || tasks_ended_) throw stopped();
   tasks_.push_back(task);
   bell_.ring();
-  const auto finished = [&] { return task->finished; };
+  const auto finished = [&] { return task->finished || (tasks_ended_ && !task->begun); };
   if (until == Clock::time_point::max()) {
     tasks_changed_.wait(lock, finished);
   } else if (!tasks_changed_.wait_until(lock, until, finished)) {
@@ -30,6 +31,7 @@ void Lane::on_lane(std::function<void()> run, Clock::time_point until) {
     }
     tasks_changed_.wait(lock, finished);
   }
+  if (!task->finished) throw stopped();
   const std::exception_ptr error = std::move(task->error);
   lock.unlock();
   if (error) std::rethrow_exception(error);
@@ -54,7 +56,7 @@ Instance* Lane::cancel_instance() {
 }
 
 void Lane::start(std::shared_ptr<Instance> first, Factory factory, std::uint64_t generation) {
-  stopping_ = false;
+  stopping_ = tasks_ended_ = false;
   if (context_.crashed_events) crashed_events_ = context_.crashed_events(plugin_);
   thread_ = std::thread([this] { run(); });
   try {

@@ -102,6 +102,28 @@ TEST_P(DeadLettersTest, ATableOfBeforeGetsItsColumns) {
   EXPECT_EQ(lane->status().dead_letters, 2u);
 }
 
+/// Whoever asks while it stops hears so, and does not wait until its own time is over.
+TEST_P(DeadLettersTest, ALaneThatStopsLeavesNobodyWaiting) {
+  Plan plan;
+  auto lane = after(plan, {}, 1);
+  DeadLetter unknown;
+  unknown.kind = "event";
+  unknown.position = Position::of(7, 1000);
+  std::vector<std::future<std::string>> answers;
+  std::atomic<int> asked = 0;
+  for (int i = 0; i < 4; ++i)
+    answers.push_back(std::async(std::launch::async, [&] {
+      for (;;) {
+        const RequestAnswer answer = lane->retry_dead_letter(unknown, Clock::now() + 1h);
+        ++asked;
+        if (answer.status != TL_NOT_FOUND) return answer.error;
+      }
+    }));
+  while (asked < 20) std::this_thread::sleep_for(1ms);
+  lane->stop(soon());
+  for (auto& answer : answers) EXPECT_NE(answer.get(), "");
+}
+
 TEST_P(DeadLettersTest, ARetryHandlesTheEventInAUnitOfItsOwn) {
   Plan plan;
   auto lane = after(plan, {3, 5}, 10);
