@@ -162,7 +162,7 @@ TEST_F(SupervisorTest, AStopThatGivesUpIsAStop) {
     EXPECT_NE(host().err().find("stopped at the deadline with work left"), std::string::npos) << host().err();
     std::filesystem::remove(folder() / "mark");
   }
-  const std::string unit = read_file(std::filesystem::path(TRELLIS_ETC) / "../share/systemd/trellis.service");
+  const std::string unit = read_file(std::filesystem::path(TRELLIS_ETC) / "../share/systemd/trellis.service.in");
   EXPECT_NE(unit.find("RestartPreventExitStatus=2 3 4 5 8\n"), std::string::npos) << unit;
 }
 
