@@ -191,7 +191,7 @@ std::vector<Key> make_keys() {
   all.push_back(number(
       "discord.webhook_posts_per_minute", [](Config& c) -> auto& { return c.discord.webhook_posts_per_minute; }, 0,
       10'000,
-      "Messages in a minute through one webhook, or after interactions in one channel: a limit of Discord's that no "
+      "New messages in a minute to one channel, of webhooks and after interactions: a limit of Discord's that no "
       "answer tells ahead. 0: wait until Discord refuses."));
   all.push_back({"discord.user_agent_url", d.discord.user_agent_url,
                  "Where people find out about this bot. Discord asks for it in every request's User-Agent. Empty: the "

@@ -9,6 +9,7 @@
 
 #include "discord/rest_answer.hpp"
 #include "discord/rest_encoding.hpp"
+#include "discord/webhooks.hpp"
 #include "log/log.hpp"
 
 namespace trellis::host {
@@ -26,6 +27,7 @@ constexpr std::chrono::minutes kTokenPause{1};  // after Discord did not accept 
 constexpr unsigned kPatientRefusals = 5;        // 429s of one request, until it also backs off
 constexpr std::chrono::seconds kLongestBackoff{30};
 constexpr std::chrono::hours kLongestTimeout{24};
+constexpr int kUnknownWebhook = 10015;
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -104,6 +106,8 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
   void out_of_time(Entry);
   void finish(Entry, RestAnswer);
   void stop_using_token(Id refused);
+  void stop_using_webhook(Entry refused);
+  static RestAnswer webhook_gone(const RestRoute&);
   RestAnswer token_refused(const RestRoute&) const;
   void watch_refusals();
   Clock::duration backoff(unsigned tries);
@@ -119,6 +123,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
   std::set<std::pair<Time, Id>> deadlines_;
   std::set<std::shared_ptr<HttpConnection>> connections_;  // in use
   Time token_pause_until_ = Time::min();
+  GoneWebhooks gone_webhooks_;
   std::minstd_rand random_{std::random_device{}()};
   bool pump_posted_ = false, stopped_ = false, warned_ = false, braked_ = false;
 };
@@ -164,6 +169,7 @@ void RestClient::Impl::add(Id id, Pending given) {
   deadlines_.emplace(pending.deadline, id);
   if (stopped_) return finish(entry, failed(TL_CANCELLED, "The host is being stopped."));
   if (pending.route.authorized && Clock::now() < token_pause_until_) return finish(entry, token_refused(pending.route));
+  if (gone_webhooks_.contains(pending.route)) return finish(entry, webhook_gone(pending.route));
   limits_.add(id, pending.route, pending.owner, pending.express, pending.ordered);
   if (!wait_is_too_long(entry)) pump_soon();
 }
@@ -306,6 +312,9 @@ void RestClient::Impl::got_answer(Entry entry, HttpAnswer http) {
     answer.error = token_refused(pending.route).error;
     stop_using_token(id);
   }
+  if (answer.http == 404 && answer.code == kUnknownWebhook) stop_using_webhook(entry);
+  if (answer.ok() && pending.route.tells_webhooks)
+    for (const auto& [webhook, channel] : channels_of_webhooks(answer.body)) limits_.learn_meter(webhook, channel);
   // A try before, which got no answer, has done it.
   if (answer.http == 404 && pending.removes && pending.maybe_done) answer.status = TL_OK, answer.error.clear();
   finish(entry, std::move(answer));
@@ -424,6 +433,32 @@ RestAnswer RestClient::Impl::token_refused(const RestRoute& route) const {
                   "reset, take the new one from https://discord.com/developers/applications, Bot, Reset Token.",
                   route.shown));
   answer.http = 401;
+  return answer;
+}
+
+/// It never comes back: what waits for it would be refused as well.
+void RestClient::Impl::stop_using_webhook(Entry refused) {
+  const RestRoute route = refused->second.route;
+  gone_webhooks_.add(route);
+  if (!gone_webhooks_.contains(route)) return;
+  log_warn("discord", "a webhook does not exist and is not used again",
+           {{"webhook", route.webhook}, {"plugin", refused->second.owner}});
+  std::vector<Id> waiting;
+  for (const auto& [id, pending] : pending_)
+    if (!pending.connection && id != refused->first && gone_webhooks_.contains(pending.route)) waiting.push_back(id);
+  for (const Id id : waiting) {
+    const Entry entry = pending_.find(id);
+    if (entry != pending_.end()) finish(entry, webhook_gone(entry->second.route));
+  }
+}
+
+RestAnswer RestClient::Impl::webhook_gone(const RestRoute& route) {
+  RestAnswer answer = failed(
+      TL_NOT_FOUND, fmt::format("Discord said before that this webhook does not exist (404, code {}), so {} was not "
+                                "sent. A webhook that was deleted never comes back; make another one.",
+                                kUnknownWebhook, route.shown));
+  answer.http = 404;
+  answer.code = kUnknownWebhook;
   return answer;
 }
 

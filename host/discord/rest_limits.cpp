@@ -1,5 +1,7 @@
 #include "discord/rest_limits.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace trellis::host {
@@ -144,9 +146,39 @@ Time RestLimits::all_routes_ready(Time now) {
   return std::max(room, all_routes_until_);
 }
 
+const std::string& RestLimits::counting(const std::string& meter) const {
+  const auto found = meters_.find(meter);
+  return found == meters_.end() ? meter : found->second;
+}
+
+void RestLimits::learn_meter(const std::string& meter, const std::string& counts_for) {
+  if (meters_.size() >= 10'000) meters_.clear();
+  std::string& known = meters_[meter];
+  const bool first = known.empty();
+  known = counts_for;
+  if (!first || !metered_.contains(meter)) return;
+  std::deque<Time> both;
+  std::deque<Time>& shared = metered_[counts_for];
+  const std::deque<Time>& sent = metered_.at(meter);
+  std::merge(sent.begin(), sent.end(), shared.begin(), shared.end(), std::back_inserter(both));
+  shared = std::move(both);
+  metered_.erase(meter);
+}
+
+/// Discord counts it from when it arrived there, which is not later than its answer.
+void RestLimits::count_from(Request& request, Time now) {
+  if (!request.metered) return;
+  std::deque<Time>& sent = metered_[counting(request.queue->route.meter)];
+  if (const auto at = std::find(sent.begin(), sent.end(), *request.metered); at != sent.end()) {
+    sent.erase(at);
+    sent.push_back(now);
+  }
+  request.metered.reset();
+}
+
 Time RestLimits::meter_ready(const std::string& meter, Time now) {
   if (meter.empty() || options_.webhook_posts_per_minute == 0) return now;
-  const auto found = metered_.find(meter);
+  const auto found = metered_.find(counting(meter));
   if (found == metered_.end()) return now;
   std::deque<Time>& sent = found->second;
   while (!sent.empty() && now - sent.front() >= kMeterWindow) sent.pop_front();
@@ -238,7 +270,7 @@ RestLimits::Id RestLimits::next(Time now, bool express_only) {
   bucket.served[request.line_key->owner] = served_[request.line_key->owner] = turn_;
   if (!request.queue->route.interaction) sent_.push_back(now);
   if (const std::string& meter = request.queue->route.meter; !meter.empty() && options_.webhook_posts_per_minute)
-    metered_[meter].push_back(now);
+    metered_[counting(meter)].push_back(*(request.metered = now));
   return best.id;
 }
 
@@ -269,6 +301,7 @@ void RestLimits::answered(Id id, const RateHeaders* headers, Time now) {
   if (found == requests_.end() || found->second.state != Request::State::Sent) return;
   Request& request = found->second;
   request.state = Request::State::Answered;
+  count_from(request, now);
   Bucket& counted = *request.bucket;
   --counted.in_flight;
   if (headers) {

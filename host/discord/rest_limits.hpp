@@ -138,6 +138,7 @@ class RestLimits {
     std::shared_ptr<Bucket> bucket;  // that it was counted in
     std::uint64_t turn = 0, window = 0;
     bool alone = false;  // nothing else of the bucket was under way when it was sent
+    std::optional<Time> metered = {};
   };
 
   std::shared_ptr<Bucket> bucket_named(const std::string& name, const std::string& key);
@@ -153,6 +154,8 @@ class RestLimits {
   Time bucket_ready(Bucket&, Time now);
   Time all_routes_ready(Time now);
   Time meter_ready(const std::string& meter, Time now);
+  const std::string& counting(const std::string& meter) const;
+  void count_from(Request&, Time now);
   Wait stopped_until(Time now, bool express);
   Wait line_wait(Queue&, const LineKey&, Line&, Time now);
   void learn(Request&, const RateHeaders&, Time now);

@@ -80,6 +80,12 @@ RestRoute rest_route(std::string_view method, std::string_view target, std::stri
     if (posts && !route.interaction) route.meter = "webhook " + std::string(parts[1]);
     if (posts && route.interaction && !channel.empty()) route.meter = "channel " + std::string(channel);
   }
+  if (first == "webhooks" && parts.size() >= 2) route.webhook = parts[1];
+  // What is written into a thread names the thread as its channel.
+  const bool threads =
+      target.find("thread_id=") != target.npos || (parts.size() <= 3 && body.find("\"thread_name\"") != body.npos);
+  const bool one = first == "webhooks" && parts.size() <= 3, all = parts.size() == 3 && parts[2] == "webhooks";
+  route.tells_webhooks = (one || all) && method != "DELETE" && !route.interaction && !threads;
   if (route.key == "DELETE /channels/{id}/messages/{id}" && is_old(parts[3], now_ms))
     route.key += " (older than two weeks)";
   if (route.key == "PATCH /channels/{id}" && renames(body)) route.key += " (name or topic)";

@@ -15,6 +15,8 @@ struct RestRoute {
   /// Of new messages through a webhook or an interaction: what they count for, "webhook 1" or "channel 2", in a limit
   /// of Discord's that no header tells of. Empty: none.
   std::string meter = {};
+  std::string webhook = {};     // the webhook's or the application's id, of paths that begin with one
+  bool tells_webhooks = false;  // its answer may say to which channel a webhook writes
 };
 
 /// [any thread] `target`: path and query as sent ("/channels/1/messages?limit=5"). `body`: JSON or empty; tells a

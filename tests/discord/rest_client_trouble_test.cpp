@@ -245,6 +245,63 @@ TEST(RestClientTrouble, RefusedTokenIsNotTriedOnAndOn) {
   EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token", "{}")).ok()) << "that one needs no bot token";
 }
 
+constexpr const char* kUnknownWebhook = R"({"message":"Unknown Webhook","code":10015})";
+
+TEST(RestClientTrouble, WebhookThatIsGoneIsNotUsedAgain) {
+  Gate gate;
+  RestServer server([&](const Request& got) {
+    if (has(got.target, "/webhooks/3/")) return Reply{404, R"({"message":"Unknown Message","code":10008})"};
+    if (has(got.target, "/webhooks/2/")) return Reply{204};
+    gate.wait();
+    return Reply{404, kUnknownWebhook};
+  });
+  RestRig rig(server.api());
+  rig->set_application("77");
+  auto first = rig.send(request("POST", "/webhooks/1/token?wait=true", "{}"));
+  auto behind = rig.send(request("POST", "/webhooks/1/token?wait=true", "{}"));
+  wait_until([&] { return server.requests().size() == 1; });
+  gate.open();
+  EXPECT_TRUE(has(RestRig::answer_of(first).error, "Unknown Webhook"));
+  const RestAnswer refused = RestRig::answer_of(behind);
+  EXPECT_EQ(refused.status, TL_NOT_FOUND);
+  EXPECT_EQ(refused.http, 404u);
+  EXPECT_EQ(refused.code, 10015);
+  EXPECT_FALSE(refused.maybe_done);
+  EXPECT_FALSE(refused.may_retry());
+  EXPECT_EQ(refused.error,
+            "Discord said before that this webhook does not exist (404, code 10015), so POST /webhooks/1/{token} was "
+            "not sent. A webhook that was deleted never comes back; make another one.");
+  EXPECT_EQ(rig.call(request("PATCH", "/webhooks/1/token/messages/9", "{}")).code, 10015);
+  EXPECT_EQ(server.requests().size(), 1u) << "asked again";
+  EXPECT_TRUE(rig.call(request("POST", "/webhooks/2/token", "{}")).ok()) << "another webhook";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(rig.call(request("PATCH", "/webhooks/3/token/messages/9", "{}")).code, 10008) << "only the message is";
+    EXPECT_EQ(rig.call(request("POST", "/webhooks/77/one", "{}")).code, 10015) << "an interaction that is over";
+  }
+  EXPECT_EQ(server.requests().size(), 6u);
+  EXPECT_TRUE(has(rig.get("/webhooks/1").error, "Unknown Webhook")) << "of the token's nothing was known";
+  EXPECT_TRUE(has(rig.call(request("POST", "/webhooks/1/other", "{}")).error, "said before"));
+}
+
+/// The answers tell to which channel a webhook writes, and Discord counts its channel.
+TEST(RestClientTrouble, WebhooksOfAChannelCountTogether) {
+  RestServer server([&](const Request& got) {
+    const std::string channel = has(got.target, "thread_id") ? "99" : "5";
+    const std::string webhook(1, got.target.at(got.target.find("/webhooks/") + 10));
+    return Reply{200, R"({"id":"1000","webhook_id":")" + webhook + R"(","channel_id":")" + channel + R"("})"};
+  });
+  RestOptions options;
+  options.limits.webhook_posts_per_minute = 3;
+  RestRig rig(server.api(), options);
+  EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token?wait=true", "{}")).ok());
+  EXPECT_TRUE(rig.call(request("POST", "/webhooks/2/token?wait=true", "{}")).ok());
+  EXPECT_TRUE(rig.call(request("POST", "/webhooks/1/token?wait=true&thread_id=99", "{}")).ok());
+  auto fourth = request("POST", "/webhooks/2/token?wait=true", "{}");
+  fourth.timeout = std::chrono::seconds(1);
+  EXPECT_EQ(rig.call(fourth).status, TL_RATE_LIMITED);
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
 TEST(RestClientTrouble, WhatWaitsWithARefusedTokenIsNotSent) {
   Gate gate;
   RestServer server([&](const Request&) {

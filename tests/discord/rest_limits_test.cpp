@@ -427,6 +427,44 @@ TEST_F(RestLimitsTest, PostsOfAWebhookAreMetered) {
   EXPECT_EQ(send(unmetered), 40);
 }
 
+/// Discord counts the channel, so what was sent before it was known counts, too.
+TEST_F(RestLimitsTest, WebhooksOfOneChannelAreMeteredTogether) {
+  const auto send = [&](int webhook, int count) {
+    int sent = 0;
+    now += 2s;  // the limit over all routes is another matter
+    for (int i = 0; i < count; ++i) add("POST", "/webhooks/" + std::to_string(webhook) + "/token?wait=true");
+    while (const Id id = next()) answer(id, ok({100, 99, 1})), ++sent;
+    return sent;
+  };
+  EXPECT_EQ(send(5, 10), 10);
+  EXPECT_EQ(send(6, 10), 10);
+  limits.learn_meter("webhook 5", "channel 1");
+  limits.learn_meter("webhook 6", "channel 1");
+  limits.learn_meter("webhook 6", "channel 1");
+  EXPECT_EQ(send(5, 20), 10) << "thirty in all";
+  EXPECT_EQ(send(6, 1), 0);
+  EXPECT_EQ(send(7, 31), 30) << "nobody knows where that one writes";
+  limits.learn_meter("webhook 6", "channel 2");  // it was moved
+  EXPECT_EQ(send(6, 20), 21);
+}
+
+/// Discord counts from the arrival, and the way there may be long.
+TEST_F(RestLimitsTest, AMinuteIsCountedFromTheAnswer) {
+  for (int i = 0; i < 31; ++i) add("POST", "/webhooks/5/token?wait=true");
+  std::vector<Id> sent;
+  for (int i = 0; i < 30; ++i) {
+    sent.push_back(next());
+    now += 2s;
+    answer(sent.back(), ok({100, 99, 1}));
+  }
+  now += 500ms;  // more than a minute after the first was sent
+  EXPECT_EQ(next(), 0u);
+  now += 1s;
+  EXPECT_EQ(next(), 0u);
+  now += 600ms;  // ... and after its answer
+  EXPECT_NE(next(), 0u);
+}
+
 TEST_F(RestLimitsTest, ExpressGoesFirst) {
   for (int channel = 1; channel <= 60; ++channel) get(channel);
   const Id callback = add("POST", "/interactions/5/token/callback", "z", true);

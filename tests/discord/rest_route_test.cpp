@@ -88,6 +88,20 @@ TEST(RestRoute, NewMessagesOfWebhooksAndInteractionsAreMetered) {
   EXPECT_EQ(meter("POST", "/channels/33/messages"), "");
 }
 
+TEST(RestRoute, AnswersThatTellOfWebhooks) {
+  for (const char* target : {"/webhooks/5", "/webhooks/5/token", "/channels/1/webhooks", "/guilds/1/webhooks"})
+    EXPECT_TRUE(route("GET", target).tells_webhooks) << target;
+  EXPECT_TRUE(route("POST", "/webhooks/5/token?wait=true", R"({"content":"x"})").tells_webhooks);
+  EXPECT_FALSE(route("POST", "/webhooks/5/token?wait=true&thread_id=7").tells_webhooks) << "it names the thread";
+  EXPECT_FALSE(route("POST", "/webhooks/5/token?wait=true", R"({"thread_name":"x"})").tells_webhooks);
+  EXPECT_FALSE(route("POST", "/webhooks/7/token", "", "7").tells_webhooks) << "an interaction's";
+  EXPECT_FALSE(route("GET", "/webhooks/5/token/messages/9").tells_webhooks) << "it may lie in a thread";
+  EXPECT_FALSE(route("DELETE", "/webhooks/5").tells_webhooks);
+  EXPECT_FALSE(route("GET", "/channels/1/messages").tells_webhooks);
+  EXPECT_EQ(route("POST", "/webhooks/5/token").webhook, "5");
+  EXPECT_EQ(route("POST", "/channels/1/webhooks").webhook, "");
+}
+
 TEST(RestRoute, RenamesAreApart) {
   EXPECT_EQ(route("PATCH", "/channels/1", R"({"name":"x"})").key, "PATCH /channels/{id} (name or topic)");
   EXPECT_EQ(route("PATCH", "/channels/1", R"({"topic":null})").key, "PATCH /channels/{id} (name or topic)");

@@ -1,6 +1,9 @@
 // Limits and outages of the HTTP API, as a plugin's calls meet them.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <map>
 #include <thread>
 
 #include "drill.hpp"
@@ -26,6 +29,23 @@ class RestDrill : public Drill {
   void say(const std::string& text) {
     const Finished said = ask("say", {{"text", text}});
     EXPECT_EQ(said.code, 0) << said.err;
+  }
+
+  /// In the channel; the host does not know where it writes to.
+  json::object webhook() {
+    return sim().post("/api/v10/channels/" + channel_ + "/webhooks", {{"name", "hook"}}).as_object();
+  }
+  Finished through(const json::object& hook, const std::string& method, json::object more) {
+    more["id"] = hook.at("id");
+    more["token"] = hook.at("token");
+    return ctl({"call", "renamer", method, json::serialize(more)});
+  }
+  /// Messages of the channel with this text.
+  std::size_t written(const std::string& text) {
+    const json::value messages = sim().get("/api/v10/channels/" + channel_ + "/messages?limit=100");
+    const json::array& all = messages.as_array();
+    return static_cast<std::size_t>(
+        std::count_if(all.begin(), all.end(), [&](const auto& one) { return one.at("content") == text.c_str(); }));
   }
 
   std::string channel_;
@@ -98,6 +118,50 @@ TEST_F(RestDrill, SharedLimit) {
   marking.join();
   stop_host();
   found("only that resource waits");
+}
+
+/// A webhook that was deleted is asked once: later posts are refused here, and so is what waits in the outbox.
+TEST_F(RestDrill, WebhookThatIsGone) {
+  start({"--rest-limits", "off"});
+  const json::object hook = webhook(), other = webhook();
+  const std::string id(hook.at("id").as_string());
+  EXPECT_EQ(through(hook, "post", {{"text", "while it is there"}}).code, 0);
+  EXPECT_EQ(through(hook, "remove", {}).code, 0);
+  const std::size_t before = requests("POST", "/webhooks/" + id);
+  const Finished first = through(hook, "post", {{"text", "too late"}});
+  EXPECT_NE(first.err.find("Unknown Webhook"), std::string::npos) << first.err;
+  const Finished second = through(hook, "post", {{"text", "too late"}});
+  EXPECT_NE(second.err.find("Discord said before that this webhook does not exist"), std::string::npos) << second.err;
+  EXPECT_EQ(through(hook, "send", {{"texts", 2}}).code, 0);
+  await("what was to be sent is given up", [&] {
+    return ctl({"metrics"}).out.find("trellis_outbox_dead{plugin=\"renamer\",system=\"discord\"} 2") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(requests("POST", "/webhooks/" + id), before + 1) << "asked again";
+  const Finished elsewhere = through(other, "post", {{"text", "another one"}});
+  EXPECT_EQ(elsewhere.code, 0) << elsewhere.err;
+  stop_host();
+  found("asked once, refused from then on");
+}
+
+/// Thirty posts of webhooks a minute to one channel, which no header tells and which Discord counts over all webhooks
+/// there. The host learns from the first answers that these two write to the same channel.
+TEST_F(RestDrill, WebhooksOfAChannelAreMetered) {
+  start();
+  for (const json::object& hook : {webhook(), webhook()}) {
+    const Finished asked = through(hook, "send", {{"texts", 17}});
+    ASSERT_EQ(asked.code, 0) << asked.err;
+  }
+  wait_until(
+      "all are written", [&] { return requests("POST", "/webhooks/", 200) == 34; },
+      [&] { return ctl({"outbox", "list"}).out + host().err(); }, std::chrono::minutes(4));
+  EXPECT_EQ(requests("POST", "/webhooks/", 429), 0u);
+  std::map<std::string, int> times;
+  const json::value messages = sim().get("/api/v10/channels/" + channel_ + "/messages?limit=100");
+  for (const json::value& one : messages.as_array()) ++times[std::string(one.at("content").as_string())];
+  for (int i = 0; i < 17; ++i) EXPECT_EQ(times[std::to_string(i)], 2) << i;
+  stop_host();
+  found("34 posts through two webhooks, none refused");
 }
 
 }  // namespace

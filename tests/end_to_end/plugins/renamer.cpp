@@ -1,4 +1,4 @@
-// Changes channels and says things in them, when it is asked to; none of it waits for long.
+// Changes channels and says things in them, also through webhooks, when it is asked to; none of it waits for long.
 #include <trellis/plugin.hpp>
 
 using namespace trellis;
@@ -12,6 +12,9 @@ class Renamer final : public Plugin {
     setup.on([](const MessageCreate&, Work&) {});
     setup.method("say", this, &Renamer::say, param("channel"), param("text"));
     setup.method("rename", this, &Renamer::rename, param("channel"), param("name"));
+    setup.method("post", this, &Renamer::post, param("id"), param("token"), param("text"));
+    setup.method("remove", this, &Renamer::remove, param("id"), param("token"));
+    setup.method("send", this, &Renamer::send, param("id"), param("token"), param("texts"));
     setup.method("mark", this, &Renamer::mark, param("channel"), param("nsfw"));
     setup.method("insist", this, &Renamer::insist, param("channel"));
   }
@@ -24,6 +27,18 @@ class Renamer final : public Plugin {
   }
   Json rename(Request& request, ChannelId channel, std::string name) {
     return Json(request.call(discord::edit_channel(channel, {.name = name}).timeout(kPatience))->name);
+  }
+  /// Through a webhook: now, and later.
+  Json post(Request& request, WebhookId id, std::string token, std::string text) {
+    return Json(request.call(discord::execute_webhook({id, token}, text).timeout(kPatience))->id());
+  }
+  Json remove(Request& request, WebhookId id, std::string) {
+    request.call(discord::delete_webhook(id).timeout(kPatience));
+    return Json(true);
+  }
+  Json send(Request& request, WebhookId id, std::string token, int texts) {
+    for (int i = 0; i < texts; ++i) request.send(discord::execute_webhook({id, token}, std::to_string(i)));
+    return Json(true);
   }
   Json mark(Request& request, ChannelId channel, bool nsfw) {
     return Json(request.call(discord::edit_channel(channel, {.nsfw = nsfw}).timeout(kPatience))->nsfw);
