@@ -341,5 +341,33 @@ TEST_F(InteractionsTest, WhatNobodyDeclaresIsAnsweredPolitely) {
   stop_host();
 }
 
+class MeteredInteractionsTest : public InteractionsTest {
+ protected:
+  void SetUp() override {
+    rest_limits_ = "on";
+    InteractionsTest::SetUp();
+  }
+};
+
+/// Discord lets thirty follow-ups a minute into a channel, which it does not say, and bans who tries on and on.
+TEST_F(MeteredInteractionsTest, FollowUpsOfAChannelAreMetered) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 2; ++i) ids.push_back(command("chatty", {{"times", 17}}));
+  for (const std::string& id : ids) {
+    wait_until(
+        "all was said", [&] { return content(account(id)) == "That was all"; },
+        [&] { return json::serialize(account(id)) + host().err(); }, std::chrono::minutes(4));
+    const json::object seen = account(id);
+    EXPECT_TRUE(seen.at("refused").as_array().empty()) << json::serialize(seen);
+    const json::array& more = seen.at("followups").as_array();
+    ASSERT_EQ(more.size(), 17u);
+    for (std::size_t i = 0; i < more.size(); ++i)
+      EXPECT_EQ(more[i].at("data").at("content"), json::value(std::to_string(i)));
+  }
+  const json::value all = sim().get("/_sim/requests");
+  for (const json::value& one : all.as_array()) EXPECT_NE(one.at("status"), 429) << json::serialize(one);
+  stop_host();
+}
+
 }  // namespace
 }  // namespace trellis::e2e

@@ -136,9 +136,28 @@ TEST_F(InteractionsTroubleTest, ManyAtOnceAreAllAnswered) {
 }
 
 TEST_F(InteractionsTroubleTest, ALostAnswerIsSentAgainAndDoesNoHarm) {
-  sim().fault("rest_error", {{"method", "POST"}, {"path", "/callback"}, {"count", 1}, {"status", 502}});
-  EXPECT_EQ(content(said(command("silent"))), "Done.");
-  EXPECT_EQ(visits("silent"), 1);
+  // Once before Discord took it, once after: then the second try hears that there was an answer already.
+  for (const bool after : {false, true}) {
+    sim().fault("rest_error",
+                {{"method", "POST"}, {"path", "/callback"}, {"count", 1}, {"status", 502}, {"after", after}});
+    const std::string id = command("silent");
+    if (after) may_fail_.push_back(id);  // it is answered twice, which others are not
+    EXPECT_EQ(content(said(id)), "Done.");
+    wait_until("the host knows", [&] { return status().at("interactions").at("open") == 0; });
+    const json::object seen = account(id);
+    EXPECT_TRUE(seen.at("answered").as_bool());
+    EXPECT_FALSE(seen.at("failed").as_bool());
+    EXPECT_TRUE(seen.at("edits").as_array().empty()) << json::serialize(seen);
+    EXPECT_TRUE(seen.at("followups").as_array().empty()) << json::serialize(seen);
+    const json::array& refused = seen.at("refused").as_array();
+    ASSERT_EQ(refused.size(), after ? 1u : 0u) << json::serialize(seen);
+    if (after) EXPECT_EQ(refused.at(0).at("code"), 40060);
+  }
+  EXPECT_EQ(visits("silent"), 2);
+  const std::string metrics = ctl({"metrics"}).out;
+  EXPECT_NE(metrics.find(R"(trellis_interactions_total{kind="command",outcome="answered",plugin="desk"} 2)"),
+            std::string::npos)
+      << metrics;
   stop_host();
 }
 

@@ -42,6 +42,7 @@ class Desk final : public Plugin {
     setup.command("secret", "Only for who asks", this, &Desk::secret, param("ms")).ephemeral();
     setup.command("slow", "Takes its time", this, &Desk::slow, param("ms"));
     setup.command("progress", "Says how far it is", this, &Desk::progress);
+    setup.command("chatty", "Says more and more", this, &Desk::chatty, param("times"));
     setup.command("file", "With a file", this, &Desk::file);
     setup.command("broken", "Throws", this, &Desk::broken);
     setup.command("refuse", "Refuses", this, &Desk::refuse, param("ms"));
@@ -139,6 +140,11 @@ class Desk final : public Plugin {
     command.reply("2 of 2");
     command.follow_up("By the way");
     return "Done with it";
+  }
+  std::string chatty(Command& command, int times) {
+    command.reply("There is more to say");
+    for (int i = 0; i < times; ++i) command.follow_up(std::to_string(i));
+    return "That was all";
   }
   Message file(Command&) { return Message("See the file").file("hello.txt", "Hello, file", "text/plain"); }
   std::string broken(Command& command) {

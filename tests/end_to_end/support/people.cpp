@@ -11,8 +11,8 @@ namespace trellis::e2e {
 namespace json = boost::json;
 
 void PeopleBench::start_people() {
-  Simulator& sim = start_simulator(
-      {"--guilds", "1", "--rate", "1", "--total", "1", "--rest-limits", "off", "--start", "now", "--span-days", "0"});
+  Simulator& sim = start_simulator({"--guilds", "1", "--rate", "1", "--total", "1", "--rest-limits", rest_limits_,
+                                    "--start", "now", "--span-days", "0"});
   server_ = sim.servers().at(0);
   const json::value channels = sim.get("/api/v10/guilds/" + server_ + "/channels");
   for (const json::value& channel : channels.as_array())

@@ -33,6 +33,8 @@ class PeopleBench : public Bench {
   /// The newest message of the channel.
   boost::json::object newest();
 
+  /// Of the simulator; set before it is started.
+  std::string rest_limits_ = "off";
   std::string application_, server_, channel_;
   /// Interactions that a test wants to fail: the others must all be answered in time.
   std::vector<std::string> may_fail_;
