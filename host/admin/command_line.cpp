@@ -10,6 +10,8 @@
 #include <charconv>
 #include <set>
 
+#include "admin/control_help.hpp"
+
 namespace trellis::host {
 namespace {
 
@@ -279,6 +281,11 @@ Invocation parse_command_line(int argc, const char* const* argv, const char* con
     out.words.assign(arguments.begin() + static_cast<std::ptrdiff_t>(own), arguments.end());
     arguments.resize(own);
     if (!out.words.empty() && out.words[0] == "--") out.words.erase(out.words.begin());
+    if (out.words == Words{"help"}) {  // no host need run for that
+      out.command = Invocation::Command::Print;
+      out.text = kControlHelp;
+      return out;
+    }
   }
   const auto found = parse(command, arguments);
   if (found.contains("help")) {
