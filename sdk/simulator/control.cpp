@@ -94,6 +94,10 @@ Response handle_control(Gateway& gateway, const Request& request, std::string_vi
   if (path == "interactions") return {200, json::serialize(gateway.interactions.json(gateway.now()))};
   if (path == "truth") return {200, gateway.truth_json()};
   if (path == "sessions") return {200, gateway.sessions_json()};
+  if (path == "routes") {
+    const auto names = routes();
+    return {200, json::serialize(json::array(names.begin(), names.end()))};
+  }
   if (path == "requests") return {200, json::serialize(requests(gateway.rest))};
   return {404, R"({"error":"trellis-sim --help lists the routes under /_sim"})"};
 }

@@ -202,6 +202,7 @@ std::vector<Group> groups(Options& o) {
                 "a file of JSON lines: {\"at\": SECONDS, \"fault\": NAME, ...}, {\"at\": SECONDS, \"send\": {\"t\", "
                 "\"d\"}}"),
         setting("truth", o.truth, "write what was sent into this JSON file at the end; also GET /_sim/truth"),
+        setting("answers", o.answers, "append every answer of the HTTP API to this file, a line of JSON each"),
         setting("exit-after", o.exit_after, "end by itself after so many seconds; 0: never"),
         setting("quiet", o.quiet, "do not log connections and faults to stderr")}},
   };
@@ -341,6 +342,7 @@ bool parse_options(int argc, const char* const* argv, Options& options) {
              "  GET  /_sim/truth         exactly what was sent, asked and answered\n"
              "  GET  /_sim/sessions      sessions and their sequence numbers\n"
              "  GET  /_sim/requests      the last requests to the HTTP API\n"
+             "  GET  /_sim/routes        what the HTTP API knows\n"
              "  GET  /_sim/interactions  interactions and what the bot made of them\n"
              "  POST /_sim/send          {\"t\": \"MESSAGE_CREATE\", \"d\": {...}}: dispatch this to every session "
              "that "

@@ -86,6 +86,7 @@ struct Options {
   std::vector<std::string> fault;
   std::string script;
   std::string truth;
+  std::string answers;
   double exit_after = 0;
   bool quiet = false;
 

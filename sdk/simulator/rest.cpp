@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
+#include <functional>
 #include <optional>
 
 #include "call.hpp"
@@ -187,7 +189,34 @@ Response answer_api(Gateway& gateway, const Request& request, const std::vector<
   return carry_out(gateway, request, *found, parts, query, route.open ? nullptr : grant);
 }
 
+/// For who wants to check the answers: what was asked, and what was said. A fault's page is none of Discord's API.
+std::function<void(const Response&)> keeper_of_answers(const Gateway& gateway, const Request& request,
+                                                       const std::vector<std::string_view>& parts,
+                                                       std::string_view below, bool fault) {
+  if (gateway.options.answers.empty()) return [](const Response&) {};
+  boost::json::object asked{{"method", request.method}, {"path", below}, {"fault", fault}};
+  for (const Entry& entry : table())
+    if (entry.route.method == request.method && fits(entry, parts) && !asked.contains("route"))
+      asked["route"] = fmt::format("{} {}", entry.route.method, entry.route.pattern);
+  return [&gateway, asked](const Response& response) {
+    boost::json::object line = asked;
+    line["status"] = response.status;
+    line["type"] = response.content_type;
+    if (!response.body.empty()) {
+      auto body = parse_json(response.body);
+      line["body"] = body ? std::move(*body) : boost::json::value(response.body);
+    }
+    std::ofstream(gateway.options.answers, std::ios::app) << boost::json::serialize(line) + "\n";
+  };
+}
+
 }  // namespace
+
+std::vector<std::string> routes() {
+  std::vector<std::string> names;
+  for (const Entry& entry : table()) names.push_back(fmt::format("{} {}", entry.route.method, entry.route.pattern));
+  return names;
+}
 
 Response handle(Gateway& gateway, const Request& request) {
   const std::string_view target = request.target;
@@ -243,17 +272,21 @@ Response handle(Gateway& gateway, const Request& request) {
   }
 
   RestState::Logged logged{wall_clock_ms(), request.method, below, 0, 0, percent_decode(request.reason)};
+  const auto keep = keeper_of_answers(gateway, request, parts, below, fault.has_value());
   if (!response.later) {
+    keep(response);
     note(gateway, std::move(logged), response, pattern);
     return response;
   }
   Response waiting;
-  waiting.later = [&gateway, logged, pattern, early = std::move(response)](std::function<void(Response)> respond) {
-    early.later([&gateway, logged, pattern, early, respond](Response late) {
+  waiting.later = [&gateway, logged, pattern, keep,
+                   early = std::move(response)](std::function<void(Response)> respond) {
+    early.later([&gateway, logged, pattern, keep, early, respond](Response late) {
       late.headers.insert(late.headers.end(), early.headers.begin(), early.headers.end());
       late.reset = early.reset;
       late.close_after = early.close_after;
       late.delay_ms = early.delay_ms;
+      keep(late);
       note(gateway, logged, late, pattern);
       respond(std::move(late));
     });

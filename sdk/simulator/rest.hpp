@@ -1,6 +1,7 @@
 // The HTTP API: which route a request takes, and everything that happens to it before and after its handler.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,6 +44,9 @@ void add_invite_routes(std::vector<Route>& routes);
 void add_emoji_routes(std::vector<Route>& routes);
 
 Response handle(Gateway& gateway, const Request& request);
+
+/// "POST /channels/:channel/messages": everything there is.
+std::vector<std::string> routes();
 
 /// `/_sim/...`: what is not Discord's but the simulator's own.
 Response handle_control(Gateway& gateway, const Request& request, std::string_view path, std::string_view query);

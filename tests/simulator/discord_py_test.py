@@ -15,6 +15,8 @@ from discord import app_commands
 
 class Simulator:
     def __init__(self, *flags):
+        if "TRELLIS_ANSWERS" in os.environ:
+            flags = (*flags, "--answers", os.environ["TRELLIS_ANSWERS"])
         self.process = subprocess.Popen([os.environ["TRELLIS_SIM"], *flags], stdout=subprocess.PIPE, text=True)
         self.base = re.search(r"http://\S+", self.process.stdout.readline()).group(0)
 

@@ -1,11 +1,13 @@
 # Puts the packages of the lockfile, and the scripts that use them, into the build directory.
-# cmake -DSOURCE=... -DTARGET=... -P npm_ci.cmake
+# cmake -DSOURCE=... -DTARGET=... -DANSWERS=... -P npm_ci.cmake
+# ANSWERS: a folder that this run's tests write to.
 find_program(NODE node NO_CACHE)
 find_program(NPM npm NO_CACHE)
 if(NOT NODE OR NOT NPM)
   message(FATAL_ERROR "the simulator's tests need node (18 or newer) and npm")
 endif()
-file(MAKE_DIRECTORY ${TARGET})
+file(REMOVE_RECURSE ${ANSWERS})
+file(MAKE_DIRECTORY ${TARGET} ${ANSWERS})
 file(GLOB scripts ${SOURCE}/*.mjs)
 file(COPY ${scripts} DESTINATION ${TARGET})
 file(SHA256 ${SOURCE}/package-lock.json wanted)

@@ -23,6 +23,7 @@ export class Simulator {
   static async start(...flags) {
     const sim = new Simulator();
     sim.log = '';
+    if (process.env.TRELLIS_ANSWERS) flags.push('--answers', process.env.TRELLIS_ANSWERS);
     sim.child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
     sim.exited = new Promise((resolve) => sim.child.once('exit', (code, signal) => resolve({ code, signal })));
     let text = '';

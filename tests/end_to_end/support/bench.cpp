@@ -44,7 +44,11 @@ void Bench::TearDown() {
   if (!folder_.empty() && !(HasFailure() && std::getenv("TRELLIS_KEEP"))) fs::remove_all(folder_, ignored);
 }
 
-Simulator& Bench::start_simulator(std::vector<std::string> flags) { return sim_.emplace(folder_, std::move(flags)); }
+Simulator& Bench::start_simulator(std::vector<std::string> flags) {
+  // For a check of every answer that the host was given.
+  if (const char* file = ::getenv("TRELLIS_ANSWERS")) flags.insert(flags.end(), {"--answers", file});
+  return sim_.emplace(folder_, std::move(flags));
+}
 
 Command Bench::host_command(std::vector<std::string> more) const {
   std::vector<std::string> arguments{"run",
