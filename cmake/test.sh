@@ -6,7 +6,8 @@
 #   cmake/test.sh                    everything but the long tests and the full fault suite
 #   cmake/test.sh -R Kill            tests whose name fits; arguments go to ctest
 #   cmake/test.sh -L faults          the fault suite with full counts (release only); prints its table
-#   cmake/test.sh -L discord         everything about Discord (release only); prints which test shows which of its rules
+#   cmake/test.sh -L discord         everything about Discord (release only); prints which test shows which of its rules,
+#                                    and where the transcripts of discord.js and discord.py are
 #   cmake/test.sh -L long            the long tests, fuzzing, and the fault suite's short form under AddressSanitizer
 #   TRELLIS_PRESETS="release" cmake/test.sh     fewer builds; the default is "release asan tsan"
 set -uo pipefail
@@ -115,12 +116,16 @@ for preset in ${TRELLIS_PRESETS:-$presets}; do
   : >"$TRELLIS_DRILLS"
   results="$PWD/build/$preset/tests.xml"
   rm -f "$results"
+  : >"$results.began"
   without_randomisation "$preset" tests/with_services.sh ctest --preset "$preset" --no-tests=error --output-junit "$results" -j "$jobs" "${arguments[@]}" || {
     result=1
     failed+=("$preset")
   }
   fault_table "$TRELLIS_FAULT_TABLE"
   sort "$TRELLIS_DRILLS"
+  for transcript in "build/$preset"/discord_{js,py}.txt; do
+    [ "$rules" = yes ] && [ "$transcript" -nt "$results.began" ] && say "what $(basename "$transcript" .txt) did and was sent: $transcript, $(wc -l <"$transcript") lines"
+  done
   if [ "$rules" = yes ]; then bash tests/discord/protocol_table.sh tests/discord/protocol_rules.tsv "$results" || result=1; fi
 done
 [ "$ran" = yes ] || die "no test fits: $*"

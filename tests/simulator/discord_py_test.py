@@ -34,10 +34,14 @@ class Simulator:
 
     def print_transcript(self):
         """What the client did, as the simulator saw it."""
-        for one in self.call("/_sim/requests"):
-            print("discord.py:", one["method"], one["path"], "->", one["status"], one.get("code", ""))
+        lines = [f"{one['method']} {one['path']} -> {one['status']} {one.get('code', '')}".rstrip() for one in self.call("/_sim/requests")]
         sent = self.call("/_sim/truth")["dispatches"]
-        print("discord.py: was sent", ", ".join(f"{count} {name}" for name, count in sent.items()))
+        lines.append("was sent " + ", ".join(f"{count} {name}" for name, count in sent.items()))
+        for line in lines:
+            print("discord.py:", line)
+        if "TRELLIS_TRANSCRIPT" in os.environ:
+            with open(os.environ["TRELLIS_TRANSCRIPT"], "w") as file:
+                file.writelines(line + "\n" for line in lines)
 
     def stop(self):
         self.process.terminate()

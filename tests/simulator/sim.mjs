@@ -1,5 +1,6 @@
 // Helpers of the tests: start trellis-sim, talk to it as a client that sees every byte.
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import zlib from 'node:zlib';
 import WebSocket from 'ws';
 
@@ -214,14 +215,22 @@ export function countMessages(dispatches) {
   return counts;
 }
 
+let transcript; // a file of this run
+
 /** Ends it, and prints what the client did as the simulator saw it: logins, requests, dispatches. */
 export async function stopWithTranscript(sim, client) {
+  const say = (text) => {
+    console.log(`${client}: ${text}`);
+    if (!process.env.TRELLIS_TRANSCRIPT) return;
+    transcript ??= fs.openSync(process.env.TRELLIS_TRANSCRIPT, 'w');
+    fs.writeSync(transcript, `${text}\n`);
+  };
   try {
     const requests = (await sim.get('/_sim/requests')).body;
     const { dispatches } = await sim.truth();
-    for (const line of sim.log.split('\n').filter((one) => one !== '')) console.log(`${client}: ${line}`);
-    for (const { method, path, status, code } of requests) console.log(`${client}: ${method} ${path} -> ${status}${code ? ` (${code})` : ''}`);
-    console.log(`${client}: was sent ${Object.entries(dispatches).map(([type, count]) => `${count} ${type}`).join(', ')}`);
+    for (const line of sim.log.split('\n').filter((one) => one !== '')) say(line);
+    for (const { method, path, status, code } of requests) say(`${method} ${path} -> ${status}${code ? ` (${code})` : ''}`);
+    say(`was sent ${Object.entries(dispatches).map(([type, count]) => `${count} ${type}`).join(', ')}`);
   } finally {
     await sim.stop();
   }
