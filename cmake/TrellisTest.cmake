@@ -1,5 +1,5 @@
-# trellis_test(journal_test SOURCES a_test.cpp LIBRARIES trellis-journal [LABELS unit] [DISCORD suites...])
-# A GoogleTest program; each TEST is one ctest test.
+# trellis_test(journal_test SOURCES a_test.cpp LIBRARIES trellis-journal [LABELS unit] [DISCORD suites...] [LONG suites...])
+# A GoogleTest program; each TEST is one ctest test. Those of the LONG suites are labelled long.
 #
 # Tests of whole processes (label e2e) run on both stores. In a sanitizer build those on SQLite are long: the default run
 # has them on PostgreSQL, where there is more code and more threads.
@@ -26,7 +26,7 @@ macro(discover name list filter label)
 endmacro()
 
 function(trellis_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;DISCORD" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;ENVIRONMENT;DISCORD;LONG" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
@@ -45,9 +45,11 @@ function(trellis_test name)
   if(ARG_LABELS MATCHES "tsan")
     add_dependencies(tsan-tests ${name})
   endif()
-  set(short "")
   if(TRELLIS_SANITIZE AND ARG_LABELS MATCHES "^e2e")
-    set(short "*/sqlite")
+    list(APPEND ARG_LONG "*/sqlite")
+  endif()
+  list(JOIN ARG_LONG ":" short)
+  if(short)
     discover(${name} long "${short}" "long")
   endif()
   list(JOIN ARG_DISCORD ":" suites)

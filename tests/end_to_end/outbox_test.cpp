@@ -12,6 +12,9 @@ namespace json = boost::json;
 
 class OutboxTest : public StoreBench {
  protected:
+  /// The API refuses everything until what waits has been put off that often.
+  void api_is_down(int put_off, std::chrono::seconds at_least);
+
   void SetUp() override {
     StoreBench::SetUp();
     plugins(fmt::format("[echo]\npath = \"{}\"\n", test_plugin("echo").string()));
@@ -100,9 +103,10 @@ TEST_P(OutboxTest, KilledAgainAndAgain) {
   stop_host();
 }
 
-TEST_P(OutboxTest, TheApiIsDownWhileThePluginIsReloaded) {
+void OutboxTest::api_is_down(int put_off, std::chrono::seconds at_least) {
   start_host();
   wait_for_host();
+  const auto since = std::chrono::steady_clock::now();
   sim().fault("rest_error", {{"method", "POST"}, {"path", "/messages"}, {"count", 1'000'000}, {"status", 503}});
   for (int round = 0; round < 4; ++round) {
     say(9);
@@ -110,8 +114,12 @@ TEST_P(OutboxTest, TheApiIsDownWhileThePluginIsReloaded) {
     EXPECT_EQ(reload.code, 0) << reload.err;
   }
   wait_until(
-      "it was tried and put off", [&] { return outbox().at("put_off").to_number<int>() > 0; },
-      [&] { return ctl({"outbox", "list"}).out + host().err(); });
+      "it was tried and put off again and again",
+      [&] {
+        return outbox().at("put_off").to_number<int>() >= put_off &&
+               std::chrono::steady_clock::now() - since >= at_least;
+      },
+      [&] { return ctl({"outbox", "list"}).out + host().err(); }, std::chrono::minutes(4));
   EXPECT_EQ(heard_all(), 0u);
   const Finished list = ctl({"outbox", "list"});
   EXPECT_NE(list.out.find("echo: 36 waiting"), std::string::npos) << list.out;
@@ -120,8 +128,16 @@ TEST_P(OutboxTest, TheApiIsDownWhileThePluginIsReloaded) {
   wait_until_heard(36);
   wait_until_empty();
   expect_heard_once_and_in_order();
+  EXPECT_EQ(outbox().at("dead"), 0);
   stop_host();
 }
+
+/// Three queues, and each is tried again and again.
+TEST_P(OutboxTest, TheApiIsDownWhileThePluginIsReloaded) { api_is_down(6, std::chrono::seconds(0)); }
+
+class LongOutboxTest : public OutboxTest {};
+TRELLIS_ON_BOTH_STORES(LongOutboxTest);
+TEST_P(LongOutboxTest, TheApiIsDownForAMinute) { api_is_down(15, std::chrono::seconds(60)); }
 
 TEST_P(OutboxTest, ARefusalAtTheHeadAndARetryByAnOperator) {
   start_host();
