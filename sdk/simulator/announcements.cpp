@@ -21,6 +21,18 @@ std::size_t Gateway::announce_to_shard(std::string_view type, std::string_view d
   return sent;
 }
 
+void Gateway::announce_by_content(std::string_view type, std::string_view d, std::string_view bare, Snowflake guild) {
+  std::size_t sent = 0;
+  for (const auto& [id, session] : sessions_) {
+    if (World::shard_of(guild, session->shard.count) != session->shard.id) continue;
+    if (!allows(session->intents, type, true)) continue;
+    session->append(type, (session->intents & intent::kMessageContent) != 0 ? d : bare, now_ms_);
+    if (session->peer != nullptr) session->peer->wake();
+    ++sent;
+  }
+  if (sent > 0) ++truth.dispatches(type);
+}
+
 void Gateway::announce_message(std::string_view type, const StoredMessage& message) {
   // An ephemeral message is told like a direct one: without server and member.
   const Snowflake guild = message.ephemeral ? 0 : message.guild;

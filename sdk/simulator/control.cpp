@@ -1,9 +1,10 @@
 // The simulator's own routes under /_sim/: faults, dispatches by hand, interactions, and the account of it all.
 #include <fmt/format.h>
 
+#include "auto_moderation.hpp"
+#include "control_people.hpp"
 #include "gateway.hpp"
 #include "json_in.hpp"
-#include "message_posts.hpp"
 #include "objects.hpp"
 #include "rest.hpp"
 
@@ -51,7 +52,7 @@ Response write_message(Gateway& gateway, const Request& request) {
   }
   try {
     const Draft draft = read_draft(call, *body, DraftOf::kMessage);
-    return call.answer(post_message(call, place, draft, writer).json(world.self.id));
+    return call.answer(post_moderated(call, place, draft, writer));
   } catch (const ApiError& error) {
     return error.response();
   } catch (const InvalidForm& form) {
@@ -81,12 +82,15 @@ Response set_person(Gateway& gateway, const Request& request) {
 
 Response handle_control(Gateway& gateway, const Request& request, std::string_view path, std::string_view) {
   const bool both = path == "oauth" && request.method == "POST";
-  const bool post = path == "send" || path == "fault" || path == "interaction" || path == "message" || both;
+  const bool post = path == "send" || path == "fault" || path == "interaction" || path == "message" ||
+                    path == "event" || path == "vote" || both;
   if (request.method != (post ? "POST" : "GET")) {
     return {405, fmt::format(R"({{"error":"this is a {} route"}})", post ? "POST" : "GET")};
   }
   if (path == "send") return from(gateway.inject(request.body));
   if (path == "fault") return from(gateway.fault(request.body));
+  if (path == "vote") return vote_in_poll(gateway, request);
+  if (path == "event") return join_event(gateway, request.body);
   if (path == "message") return write_message(gateway, request);
   if (path == "interaction") return from(gateway.interact(request.body));
   if (path == "oauth" && post) return set_person(gateway, request);

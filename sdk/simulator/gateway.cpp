@@ -62,6 +62,7 @@ void Gateway::tick() {
   }
   if (script_from_ms_ == 0 && endpoint.in_use()) script_from_ms_ = now_ms_;
   if (script_from_ms_ != 0) schedule_.run(*this, now_ms_ - script_from_ms_);
+  run_scheduled_events(*this);
   const std::vector<Peer*> peers(peers_.begin(), peers_.end());
   for (Peer* peer : peers) peer->tick(now_ms_);
   std::vector<Session*> expired;

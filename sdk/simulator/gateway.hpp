@@ -93,6 +93,9 @@ class Gateway {
   /// The same whatever the intents are, for what concerns the bot itself.
   std::size_t announce_to_shard(std::string_view type, std::string_view d, Snowflake guild);
 
+  /// `bare` goes to sessions without MESSAGE_CONTENT.
+  void announce_by_content(std::string_view type, std::string_view d, std::string_view bare, Snowflake guild);
+
   // From REST: changes, and the dispatches that tell of them.
   void announce_message(std::string_view type, const StoredMessage& message);
   void announce_channel(std::string_view type, std::uint32_t channel, boost::json::object more = {});

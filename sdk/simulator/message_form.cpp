@@ -148,6 +148,17 @@ void read_poll(Form& form, Draft& draft) {
   draft.poll = std::move(made);
 }
 
+/// A server's sticker, or one of Discord's.
+json::object sticker_item(const World& world, Snowflake id) {
+  for (const Guild& guild : world.guilds) {
+    for (const Sticker& sticker : guild.stickers) {
+      if (sticker.id != id) continue;
+      return {{"id", id_text(id)}, {"name", sticker.name}, {"format_type", object_of(sticker.json).at("format_type")}};
+    }
+  }
+  return {{"id", id_text(id)}, {"name", "wave"}, {"format_type", 3}};
+}
+
 void check_files(const Call& call) {
   if (call.request.body.size() > kMaxRequestBytes) refuse(413, 40005, "Request entity too large");
   if (call.parts.size() > kMaxFiles) refuse(400, 30015, "Maximum number of attachments in a message reached (10)");
@@ -237,7 +248,7 @@ Draft read_draft(const Call& call, const json::value& body, DraftOf what, const 
     read_poll(form, draft);
     if (const auto* stickers = form.array("sticker_ids", 0, 3)) {
       for (const json::value& id : *stickers) {
-        draft.stickers.push_back(json::object{{"id", id_text(id_of(id))}, {"name", "wave"}, {"format_type", 3}});
+        draft.stickers.push_back(sticker_item(call.world, id_of(id)));
       }
     }
   }

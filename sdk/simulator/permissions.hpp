@@ -33,12 +33,14 @@ inline constexpr std::uint64_t kManageNicknames = 1ULL << 27;
 inline constexpr std::uint64_t kManageRoles = 1ULL << 28;
 inline constexpr std::uint64_t kManageWebhooks = 1ULL << 29;
 inline constexpr std::uint64_t kManageGuildExpressions = 1ULL << 30;
+inline constexpr std::uint64_t kManageEvents = 1ULL << 33;
 inline constexpr std::uint64_t kManageThreads = 1ULL << 34;
 inline constexpr std::uint64_t kCreatePublicThreads = 1ULL << 35;
 inline constexpr std::uint64_t kCreatePrivateThreads = 1ULL << 36;
 inline constexpr std::uint64_t kSendMessagesInThreads = 1ULL << 38;
 inline constexpr std::uint64_t kModerateMembers = 1ULL << 40;
 inline constexpr std::uint64_t kCreateGuildExpressions = 1ULL << 43;
+inline constexpr std::uint64_t kCreateEvents = 1ULL << 44;
 inline constexpr std::uint64_t kPinMessages = 1ULL << 51;
 /// Managing a voice channel, and everything in its voice.
 inline constexpr std::uint64_t kNotWithoutConnect = kManageChannels | kManageRoles | kMuteMembers | kDeafenMembers |

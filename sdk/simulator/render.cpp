@@ -110,8 +110,9 @@ void put_threads(std::string& out, const World& world, const Guild& guild, bool 
 }
 
 void put_soundboard(std::string& out, const Guild& guild) {
-  put(out, R"([{"volume":1.0,"user_id":null,"sound_id":")", guild.webhook + 1, R"(","name":"airhorn","guild_id":")",
-      guild.id, R"(","emoji_name":null,"emoji_id":null,"available":true}])");
+  out.push_back('[');
+  for (std::size_t i = 0; i < guild.sounds.size(); ++i) put(out, i == 0 ? "" : ",", guild.sounds[i].json);
+  out.push_back(']');
 }
 
 void put_voice_state(std::string& out, const World& world, const Guild& guild, const VoiceState& state,
@@ -164,8 +165,10 @@ void put_guild_fields(std::string& out, const World& world, const Guild& guild) 
     put(out, "null");
   };
   put(out, R"({"preferred_locale":"en-US","system_channel_flags":0,"banner":null,"rules_channel_id":null,)",
-      R"("max_stage_video_channel_users":50,"vanity_url_code":null,"icon":"0d1c5a7d9b2e4f608192a3b4c5d6e7f8","stickers":[],)",
-      R"("nsfw":false,"home_header":null,"id":")", guild.id, R"(","application_id":null,"premium_tier":1,"name":)");
+      R"("max_stage_video_channel_users":50,"vanity_url_code":null,"icon":"0d1c5a7d9b2e4f608192a3b4c5d6e7f8","stickers":[)");
+  for (std::size_t i = 0; i < guild.stickers.size(); ++i) put(out, i == 0 ? "" : ",", guild.stickers[i].json);
+  put(out, R"(],"nsfw":false,"home_header":null,"id":")", guild.id,
+      R"(","application_id":null,"premium_tier":1,"name":)");
   put_string(out, guild.name);
   put(out, R"(,"hub_type":null,"owner_id":")", world.users[guild.owner].id,
       R"(","afk_channel_id":null,"system_channel_id":)");
@@ -195,8 +198,16 @@ void put_guild_create(std::string& out, const World& world, const Guild& guild, 
   const std::uint64_t count = guild.count();
   const bool large = count > audience.large_threshold;
   put(out,
-      R"(,"embedded_activities":[],"activity_instances":[],"application_command_counts":{},"guild_scheduled_events":[],)",
-      R"("version":1766000000000,"unavailable":false,"lazy":true,"large":)", large, R"(,"member_count":)", count,
+      R"(,"embedded_activities":[],"activity_instances":[],"application_command_counts":{},"guild_scheduled_events":[)");
+  if (const auto found = world.scheduled_events.find(guild.id); found != world.scheduled_events.end()) {
+    bool comma = false;
+    for (const ScheduledEvent& event : found->second) {
+      if (event.over()) continue;
+      put(out, comma ? "," : "", boost::json::serialize(scheduled_event_object(world, guild, event)));
+      comma = true;
+    }
+  }
+  put(out, R"(],"version":1766000000000,"unavailable":false,"lazy":true,"large":)", large, R"(,"member_count":)", count,
       R"(,"joined_at":")");
   put_time(out, guild.joined_ms);
   put(out, R"(","soundboard_sounds":)");

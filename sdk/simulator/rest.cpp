@@ -46,11 +46,17 @@ const std::vector<Entry>& table() {
     add_thread_routes(routes);
     add_message_routes(routes);
     add_reaction_routes(routes);
+    add_command_permission_routes(routes);
     add_command_routes(routes);
     add_interaction_routes(routes);
     add_webhook_routes(routes);
     add_invite_routes(routes);
     add_emoji_routes(routes);
+    add_scheduled_event_routes(routes);
+    add_poll_routes(routes);
+    add_soundboard_routes(routes);
+    add_sticker_routes(routes);
+    add_auto_moderation_routes(routes);
     std::vector<Entry> made;
     for (const Route& route : routes) made.push_back({route, split(route.pattern)});
     return made;

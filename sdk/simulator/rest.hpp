@@ -41,6 +41,12 @@ void add_webhook_routes(std::vector<Route>& routes);
 void add_command_routes(std::vector<Route>& routes);
 void add_interaction_routes(std::vector<Route>& routes);
 void add_invite_routes(std::vector<Route>& routes);
+void add_auto_moderation_routes(std::vector<Route>& routes);
+void add_command_permission_routes(std::vector<Route>& routes);
+void add_poll_routes(std::vector<Route>& routes);
+void add_soundboard_routes(std::vector<Route>& routes);
+void add_sticker_routes(std::vector<Route>& routes);
+void add_scheduled_event_routes(std::vector<Route>& routes);
 void add_emoji_routes(std::vector<Route>& routes);
 
 Response handle(Gateway& gateway, const Request& request);

@@ -183,40 +183,23 @@ Response overwrite(Call& call) {
   return call.answer(out);
 }
 
-Response list_permissions(Call& call) {
-  scope(call);
-  return call.answer(json::array{});
-}
-
-Response get_permissions(Call& call) {
-  const Snowflake where = scope(call);
-  find(call, where, command_param(where));
-  refuse(404, 10066, "Unknown application command permissions");
-}
-
 }  // namespace
 
 void add_command_routes(std::vector<Route>& routes) {
   constexpr Limit kWrites{5, 20'000};
-  routes.insert(
-      routes.end(),
-      {{"GET", "/applications/:application/commands", list, {10, 10'000}},
-       {"POST", "/applications/:application/commands", create, kWrites},
-       {"PUT", "/applications/:application/commands", overwrite, {5, 60'000}},
-       {"GET", "/applications/:application/commands/:command", get, {10, 10'000}},
-       {"PATCH", "/applications/:application/commands/:command", edit, kWrites},
-       {"DELETE", "/applications/:application/commands/:command", remove, kWrites},
-       {"GET", "/applications/:application/guilds/:guild/commands", list, {10, 10'000}},
-       {"POST", "/applications/:application/guilds/:guild/commands", create, kWrites},
-       {"PUT", "/applications/:application/guilds/:guild/commands", overwrite, {5, 60'000}},
-       {"GET", "/applications/:application/guilds/:guild/commands/permissions", list_permissions, {10, 10'000}},
-       {"GET", "/applications/:application/guilds/:guild/commands/:command", get, {10, 10'000}},
-       {"PATCH", "/applications/:application/guilds/:guild/commands/:command", edit, kWrites},
-       {"DELETE", "/applications/:application/guilds/:guild/commands/:command", remove, kWrites},
-       {"GET",
-        "/applications/:application/guilds/:guild/commands/:command/permissions",
-        get_permissions,
-        {10, 10'000}}});
+  routes.insert(routes.end(),
+                {{"GET", "/applications/:application/commands", list, {10, 10'000}},
+                 {"POST", "/applications/:application/commands", create, kWrites},
+                 {"PUT", "/applications/:application/commands", overwrite, {5, 60'000}},
+                 {"GET", "/applications/:application/commands/:command", get, {10, 10'000}},
+                 {"PATCH", "/applications/:application/commands/:command", edit, kWrites},
+                 {"DELETE", "/applications/:application/commands/:command", remove, kWrites},
+                 {"GET", "/applications/:application/guilds/:guild/commands", list, {10, 10'000}},
+                 {"POST", "/applications/:application/guilds/:guild/commands", create, kWrites},
+                 {"PUT", "/applications/:application/guilds/:guild/commands", overwrite, {5, 60'000}},
+                 {"GET", "/applications/:application/guilds/:guild/commands/:command", get, {10, 10'000}},
+                 {"PATCH", "/applications/:application/guilds/:guild/commands/:command", edit, kWrites},
+                 {"DELETE", "/applications/:application/guilds/:guild/commands/:command", remove, kWrites}});
 }
 
 }  // namespace trellis::sim

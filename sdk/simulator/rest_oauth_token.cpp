@@ -1,6 +1,8 @@
 // Codes and refresh tokens for access tokens, and their revocation.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "oauth_request.hpp"
 #include "render.hpp"
 #include "rest.hpp"
@@ -94,9 +96,9 @@ json::object refresh(const Call& call, const Parameters& form) {
   if (grant == nullptr) throw OAuthError{400, "invalid_grant", ""};
   if (form.has("scope")) {
     // It may only become less, which Discord does not do.
-    for (const std::string& scope : read_scopes(form["scope"])) {
-      if (!grant->has(scope)) throw OAuthError{400, "invalid_scope", ""};
-    }
+    const std::vector<std::string> scopes = read_scopes(form["scope"]);
+    const bool within = std::all_of(scopes.begin(), scopes.end(), [&](const auto& scope) { return grant->has(scope); });
+    if (scopes.empty() || !within) throw OAuthError{400, "invalid_scope", ""};
   }
   renew(call, *grant, true);
   return token_object(call, *grant);

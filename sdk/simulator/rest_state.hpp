@@ -51,12 +51,15 @@ class RestState {
 
   boost::json::object application;  ///< what the bot changed of it
   std::map<Snowflake, Webhook> webhooks;
-  std::map<std::string, Invite, std::less<>> invites;                     ///< by code
-  std::vector<Emoji> own_emojis;                                          ///< of the bot's application
-  std::map<Snowflake, std::vector<boost::json::object>> commands;         ///< server, 0: global
-  std::map<Snowflake, std::deque<std::int64_t>> command_creates;          ///< when, by server
-  std::uint64_t command_overwrites = 0;                                   ///< bulk writes
-  std::map<std::pair<Snowflake, Snowflake>, std::string> bans;            ///< (server, user) to the reason
+  std::map<std::string, Invite, std::less<>> invites;                                 ///< by code
+  std::vector<Emoji> own_emojis;                                                      ///< of the bot's application
+  std::map<Snowflake, std::vector<boost::json::object>> commands;                     ///< server, 0: global
+  std::map<Snowflake, std::deque<std::int64_t>> command_creates;                      ///< when, by server
+  std::uint64_t command_overwrites = 0;                                               ///< bulk writes
+  std::map<std::pair<Snowflake, Snowflake>, boost::json::array> command_permissions;  ///< by server and command
+  std::map<Snowflake, std::map<std::int64_t, std::vector<Snowflake>>> poll_votes;     ///< users by message and answer
+  std::map<Snowflake, std::vector<boost::json::object>> auto_moderation;              ///< rules by server
+  std::map<std::pair<Snowflake, Snowflake>, std::string> bans;                        ///< (server, user) to the reason
   std::map<Snowflake, std::map<Snowflake, std::int64_t>> thread_members;  ///< thread to (user to when it joined)
   std::deque<boost::json::object> audit;                                  ///< entries, newest last
   std::map<std::pair<Snowflake, std::string>, Snowflake>

@@ -269,6 +269,10 @@ void World::build_guild(Random& random, std::uint32_t index) {
   put(guild.self_member,
       R"(","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"avatar":null})");
   guild.roles.push_back(std::move(own));
+  Sound sound{guild.webhook + 1, "airhorn", ""};
+  put(sound.json, R"({"volume":1.0,"user_id":null,"sound_id":")", sound.id, R"(","name":"airhorn","guild_id":")",
+      guild.id, R"(","emoji_name":null,"emoji_id":null,"available":true})");
+  guild.sounds.push_back(std::move(sound));
   for (std::uint32_t i = 0; i < 3; ++i) {
     Emoji emoji;
     emoji.id = new_id(created + kDayMs);

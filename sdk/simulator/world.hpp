@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "messages.hpp"
 #include "options.hpp"
 #include "random.hpp"
+#include "scheduled_events.hpp"
 
 namespace trellis::sim {
 
@@ -72,6 +74,19 @@ struct Emoji {
   std::string json;
 };
 
+/// Of the soundboard; `json` with `user_id` instead of `user`.
+struct Sound {
+  Snowflake id = 0;
+  std::string name;
+  std::string json;
+};
+
+struct Sticker {
+  Snowflake id = 0;
+  std::string name;
+  std::string json;
+};
+
 struct VoiceState {
   std::uint32_t user = 0;
   std::uint32_t channel = 0;
@@ -88,6 +103,8 @@ struct Guild {
   std::uint32_t owner = 0;  ///< user
   std::vector<Role> roles;  ///< the first is @everyone
   std::vector<Emoji> emojis;
+  std::vector<Sound> sounds;
+  std::vector<Sticker> stickers;
   std::vector<std::uint32_t> channels;  ///< without threads
   std::vector<std::uint32_t> threads;
   std::vector<std::uint32_t> writable;  ///< where messages are written: text, news, voice, stage, threads
@@ -116,9 +133,10 @@ class World {
   std::vector<Guild> guilds;
   std::vector<Channel> channels;
   MessageStore messages;
-  std::vector<std::string> contents;  ///< message texts, JSON-escaped, without quotes
-  std::int64_t start_ms = 0;          ///< earliest time of the stream
-  std::int64_t span_ms = 0;           ///< 0: real time
+  std::map<Snowflake, std::vector<ScheduledEvent>> scheduled_events;  ///< by server
+  std::vector<std::string> contents;                                  ///< message texts, JSON-escaped, without quotes
+  std::int64_t start_ms = 0;                                          ///< earliest time of the stream
+  std::int64_t span_ms = 0;                                           ///< 0: real time
 
   /// Adds an account and returns its index.
   std::uint32_t add_user(Random& random, bool bot, Snowflake id);

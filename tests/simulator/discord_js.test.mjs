@@ -216,6 +216,44 @@ test('moderates: roles, names, channels, threads, webhooks, bans', () => withCli
   assert.equal((await sim.truth()).members[guild.id], guild.memberCount);
 }));
 
+test('plans events, moderates by rules, keeps sounds, and ends a poll', () => withClient(async ({ sim, client, raw, guild, channel }) => {
+  const person = (await guild.members.fetch()).find(({ user, id, permissions }) => !user.bot && id !== guild.ownerId && !permissions.has('ManageGuild'));
+  const event = await guild.scheduledEvents.create({ name: 'Picnic', scheduledStartTime: Date.now() + 3_600_000, scheduledEndTime: Date.now() + 7_200_000, privacyLevel: 2, entityType: 3, entityMetadata: { location: 'the park' } });
+  const joined = new Promise((resolve) => client.once(Events.GuildScheduledEventUserAdd, (...args) => resolve(args)));
+  await sim.post('/_sim/event', { event: event.id, user: person.id });
+  assert.deepEqual((await joined).map(({ id }) => id), [event.id, person.id]);
+  assert.deepEqual([...(await event.fetchSubscribers({ withMember: true })).keys()], [person.id]);
+  await event.setStatus(2);
+  await until(() => guild.scheduledEvents.cache.get(event.id).isActive(), 'GUILD_SCHEDULED_EVENT_UPDATE');
+  await event.delete();
+  await until(() => !guild.scheduledEvents.cache.has(event.id), 'GUILD_SCHEDULED_EVENT_DELETE');
+
+  const rule = await guild.autoModerationRules.create({ name: 'Words', eventType: 1, triggerType: 1, triggerMetadata: { keywordFilter: ['bad*'] }, actions: [{ type: 1 }], enabled: true });
+  const executed = new Promise((resolve) => client.once(Events.AutoModerationActionExecution, resolve));
+  const { body } = await sim.post('/_sim/message', { content: 'so badly', user: person.id, channel: channel.id });
+  assert.deepEqual(body, { blocked: true, rule_id: rule.id });
+  const execution = await executed;
+  assert.deepEqual([execution.ruleId, execution.userId, execution.matchedKeyword, execution.content], [rule.id, person.id, 'bad*', 'so badly']);
+  await rule.setEnabled(false);
+  await rule.delete();
+  await until(() => !guild.autoModerationRules.cache.has(rule.id), 'AUTO_MODERATION_RULE_DELETE');
+
+  const sound = await guild.soundboardSounds.create({ file: Buffer.from('OggS'), contentType: 'audio/ogg', name: 'boing' });
+  assert.equal((await sound.edit({ name: 'doing' })).name, 'doing');
+  await sound.delete();
+  const sticker = await guild.stickers.create({ file: { attachment: Buffer.from('89504e470d0a1a0a', 'hex'), name: 'hello.png' }, name: 'hello', tags: 'wave' });
+  await until(() => guild.stickers.cache.has(sticker.id), 'GUILD_STICKERS_UPDATE');
+  await sticker.delete();
+
+  const message = await channel.send({ poll: { question: { text: 'Tea?' }, answers: [{ text: 'yes' }, { text: 'no' }], duration: 1, allowMultiselect: false } });
+  const voted = new Promise((resolve) => client.once(Events.MessagePollVoteAdd, resolve));
+  await sim.post('/_sim/vote', { message: message.id, answer: 2, user: person.id });
+  assert.equal((await voted).text ?? (await voted).id, 'no');
+  const ended = await message.poll.end();
+  assert.ok(ended.poll.resultsFinalized);
+  await until(() => raw.some(({ t, d }) => t === 'MESSAGE_CREATE' && d.type === 46), 'the result');
+}));
+
 test('waits as limits and faults demand, and gets through', () => withClient(async ({ sim, client, channel }) => {
   const limited = [];
   client.rest.on('rateLimited', (info) => limited.push(info));

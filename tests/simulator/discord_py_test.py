@@ -1,5 +1,6 @@
 """discord.py, unpatched, takes the simulator for Discord."""
 import asyncio
+import datetime
 import io
 import json
 import os
@@ -64,7 +65,11 @@ class Bot(discord.Client):
         self.types = []
         self.failures = []
         self.answered = []
+        self.executions = []
         self.tree.error(self.note)
+
+    async def on_automod_action(self, execution):
+        self.executions.append(execution)
 
     async def note(self, interaction, error):
         self.failures.append(error)
@@ -147,6 +152,33 @@ async def moderation(simulator, guild, channel):
     assert entries[0].reason == "naïve ✓" and entries[0].action == discord.AuditLogAction.ban
 
 
+async def planning(simulator, bot, guild, channel):
+    """Scheduled events and auto moderation."""
+    person = next(one for one in guild.members if not one.bot and one != guild.owner and not one.guild_permissions.manage_guild)
+    start = discord.utils.utcnow() + datetime.timedelta(hours=1)
+    event = await guild.create_scheduled_event(
+        name="Picnic", start_time=start, end_time=start + datetime.timedelta(hours=1), location="the park",
+        entity_type=discord.EntityType.external, privacy_level=discord.PrivacyLevel.guild_only,
+    )
+    await asyncio.to_thread(simulator.call, "/_sim/event", {"event": str(event.id), "user": str(person.id)})
+    assert [user.id async for user in event.users()] == [person.id]
+    event = await event.start()
+    assert event.status == discord.EventStatus.active
+    await until(lambda: guild.get_scheduled_event(event.id).status == discord.EventStatus.active, "the update")
+    await event.end()
+    trigger = discord.AutoModTrigger(keyword_filter=["bad*"])
+    rule = await guild.create_automod_rule(
+        name="Words", event_type=discord.AutoModRuleEventType.message_send, trigger=trigger,
+        actions=[discord.AutoModRuleAction()], enabled=True,
+    )
+    assert [one.id for one in await guild.fetch_automod_rules()] == [rule.id]
+    said = {"content": "so badly", "user": str(person.id), "channel": str(channel.id)}
+    assert (await asyncio.to_thread(simulator.call, "/_sim/message", said))["blocked"]
+    await until(lambda: bot.executions, "the execution")
+    assert (bot.executions[0].rule_id, bot.executions[0].matched_keyword) == (rule.id, "bad*")
+    await rule.delete()
+
+
 async def interactions(simulator, bot, guild, channel):
     register(bot)
     assert len(await bot.tree.sync()) == 2
@@ -194,6 +226,7 @@ async def main():
         await until(lambda: all(one["finished"] for one in simulator.call("/_sim/sessions")), "the end of the stream")
         await messages(channel)
         await moderation(simulator, guild, channel)
+        await planning(simulator, bot, guild, channel)
         await interactions(simulator, bot, guild, channel)
         sent = simulator.call("/_sim/truth")["dispatches"]
         await until(lambda: len(bot.types) >= sum(sent.values()), "all dispatches")

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import test from 'node:test';
 import { Api } from './api.mjs';
-import { until, withSimulator } from './sim.mjs';
+import { Client, until, withSimulator } from './sim.mjs';
 
 globalThis.crypto ??= webcrypto; // node 18
 const oauth = await import('oauth4webapi');
@@ -68,6 +68,8 @@ test('a login: state, PKCE, Basic, tokens, refresh, revocation', () => withClien
   assert.ok(oauth.isOAuth2Error(again) && again.error === 'invalid_grant');
   assert.deepEqual((await sim.truth()).oauth.map(({ user_id: user, scope }) => [user, scope]), [[me.id, 'identify guilds']]);
   const other = await login('identify');
+  const wider = await form('/oauth2/token', { ...own, grant_type: 'refresh_token', refresh_token: renewed.refresh_token, scope: 'identify email' });
+  assert.deepEqual([wider.status, wider.body.error], [400, 'invalid_scope']);
   assert.equal(await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, renewed.refresh_token, insecure)), undefined);
   assert.equal((await person(renewed).request('GET', '/users/@me')).status, 401);
   assert.equal((await person(other.token).request('GET', '/users/@me')).status, 401, 'all that the person granted is gone');
@@ -189,4 +191,37 @@ test('adding the bot: with a code and the server in the answer, or without any',
   assert.equal(alone.location, `${sim.base}/oauth2/authorized`);
   assert.equal((await fetch(alone.location)).status, 200);
   assert.equal((await bot.get('/users/@me')).id, id);
+}));
+
+test('permissions of commands: a person writes them, the bot reads them', () => withClient([], async ({ sim, bot, login, person, id }) => {
+  const { guild } = await bot.place();
+  const client = new Client(await sim.gatewayUrl());
+  await client.dispatched('GUILD_CREATE');
+  const { owner_id: owner } = await bot.get(`/guilds/${guild}`);
+  const [command] = await bot.put(`/applications/${id}/commands`, [{ name: 'hello', description: 'x' }]);
+  const all = `/applications/${id}/guilds/${guild}/commands/permissions`;
+  const one = `/applications/${id}/guilds/${guild}/commands/${command.id}/permissions`;
+  assert.deepEqual(await bot.get(all), []);
+  await bot.refused(404, 10066, 'GET', one);
+  const wanted = [{ id: guild, type: 1, permission: false }, { id: owner, type: 2, permission: true }];
+  await bot.refused(403, 20001, 'PUT', one, { permissions: wanted });
+  await sim.post('/_sim/oauth', { user: owner });
+  const scope = 'applications.commands.permissions.update';
+  assert.equal((await person((await login('identify')).token).request('PUT', one, { permissions: wanted })).status, 401);
+  const manager = person((await login(scope)).token);
+  assert.deepEqual((await manager.put(one, { permissions: wanted })).permissions, wanted);
+  const { d } = await client.dispatched('APPLICATION_COMMAND_PERMISSIONS_UPDATE');
+  assert.deepEqual(d, { id: command.id, application_id: id, guild_id: guild, permissions: wanted });
+  assert.deepEqual((await bot.get(one)).permissions, wanted);
+  assert.deepEqual((await manager.put(`/applications/${id}/guilds/${guild}/commands/${id}/permissions`, { permissions: wanted.slice(1) })).id, id, 'all commands');
+  assert.deepEqual((await bot.get(all)).map((entry) => entry.id).sort(), [command.id, id].sort());
+  await manager.refused(400, 50035, 'PUT', one, { permissions: Array(101).fill(wanted[0]) });
+  await manager.refused(400, 50035, 'PUT', one, { permissions: [{ id: guild, type: 4, permission: true }] });
+  await manager.refused(404, 10063, 'PUT', one.replace(command.id, '77'), { permissions: wanted });
+  await manager.put(one, { permissions: [] });
+  await bot.refused(404, 10066, 'GET', one);
+  const admins = (await bot.get(`/guilds/${guild}/roles`)).filter(({ permissions }) => permissions === '8').map((role) => role.id);
+  const someone = (await bot.get(`/guilds/${guild}/members?limit=100`)).find(({ user, roles }) => !user.bot && user.id !== owner && !roles.some((role) => admins.includes(role)));
+  await sim.post('/_sim/oauth', { user: someone.user.id });
+  await person((await login(scope)).token).refused(403, 50013, 'PUT', one, { permissions: wanted });
 }));

@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "auto_moderation.hpp"
+#include "control_people.hpp"
 #include "gateway.hpp"
 
 using namespace trellis::sim;
@@ -175,6 +177,135 @@ TEST_F(Rest, CommandsAndInteractions) {
     EXPECT_FALSE(gateway.interact(senseless).ok) << senseless;
   }
   EXPECT_EQ(json::parse(gateway.truth_json()).at("interactions").as_array().size(), 4U);
+}
+
+TEST_F(Rest, EventsAndTheirGuests) {
+  const std::string at = "/guilds/" + std::to_string(gateway.world.guilds[0].id) + "/scheduled-events";
+  const std::string event = id(ask(
+      200, "POST", at,
+      R"({"name":"e","privacy_level":2,"scheduled_start_time":"2999-01-01T00:00:00Z","scheduled_end_time":"2999-01-02T00:00:00Z",
+          "entity_type":3,"entity_metadata":{"location":"x"},"recurrence_rule":{"start":"2999-01-01T00:00:00Z","frequency":1}})"));
+  ask(400, "POST", at,
+      R"({"name":7,"entity_type":1,"recurrence_rule":{"frequency":[]},"entity_metadata":[],"image":"x"})");
+  EXPECT_EQ(join_event(gateway, R"({"event":")" + event + R"("})").status, 200U);
+  for (const char* senseless : {"", "[]", "{}", R"({"event":"1"})"})
+    EXPECT_EQ(join_event(gateway, senseless).status, 400U);
+  EXPECT_EQ(ask(200, "GET", at + "/" + event + "/users?with_member=true").as_array().size(), 1U);
+  EXPECT_EQ(ask(200, "GET", at + "?with_user_count=true").at(0).at("user_count").to_number<int>(), 1);
+  EXPECT_EQ(ask(200, "PATCH", at + "/" + event, R"({"status":2})").at("status").to_number<int>(), 2);
+  ask(204, "DELETE", at + "/" + event);
+  ask(404, "GET", at + "/" + event);
+}
+
+TEST_F(Rest, AutoModerationRules) {
+  const std::string at = "/guilds/" + std::to_string(gateway.world.guilds[0].id) + "/auto-moderation/rules";
+  const json::value rule = ask(
+      200, "POST", at,
+      R"({"name":"r","event_type":1,"trigger_type":1,"enabled":true,"actions":[{"type":1}],"trigger_metadata":{"keyword_filter":
+          ["*a*","\u00e9t\u00e9"],"regex_patterns":["^b+$"],"allow_list":["cab"]}})");
+  const auto strikes = [&](std::string_view text) { return find_match(rule.as_object(), text).has_value(); };
+  EXPECT_TRUE(strikes("xax"));
+  EXPECT_TRUE(strikes("bbb"));
+  EXPECT_FALSE(strikes("bbc"));
+  EXPECT_FALSE(strikes("cab"));
+  EXPECT_TRUE(strikes("un \xc3\xa9t\xc3\xa9."));
+  EXPECT_FALSE(strikes("\xc3\xa9t\xc3\xa9s")) << "not a whole word";
+  EXPECT_FALSE(strikes(""));
+  ask(400, "POST", at,
+      R"({"name":7,"event_type":[],"trigger_type":1,"actions":[1,{"type":3}],"trigger_metadata":{"keyword_filter":[1]}})");
+  ask(200, "PATCH", at + "/" + id(rule), R"({"enabled":false})");
+  EXPECT_EQ(ask(200, "GET", at).as_array().size(), 1U);
+  ask(204, "DELETE", at + "/" + id(rule));
+}
+
+TEST_F(Rest, SoundsStickersAndPolls) {
+  const Guild& guild = gateway.world.guilds[0];
+  const std::string server = "/guilds/" + std::to_string(guild.id);
+  const std::string sound(
+      ask(201, "POST", server + "/soundboard-sounds", R"({"name":"ab","sound":"data:audio/ogg;base64,AA"})")
+          .at("sound_id")
+          .as_string());
+  ask(200, "PATCH", server + "/soundboard-sounds/" + sound, R"({"volume":0.5,"emoji_id":null,"emoji_name":null})");
+  ask(204, "DELETE", server + "/soundboard-sounds/" + sound);
+  ask(200, "GET", "/soundboard-default-sounds");
+  const std::string form =
+      "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nab\r\n--b\r\nContent-Disposition: form-data; "
+      "name=\"tags\"\r\n\r\nt\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.gif\"\r\n"
+      "Content-Type: image/gif\r\n\r\nGIF89a\r\n--b--";
+  const std::string sticker = id(ask(201, "POST", server + "/stickers", form, "multipart/form-data; boundary=b"));
+  ask(200, "PATCH", server + "/stickers/" + sticker, R"({"name":"bc","description":null})");
+  ask(200, "GET", "/stickers/" + sticker);
+  ask(204, "DELETE", server + "/stickers/" + sticker);
+  ask(400, "POST", server + "/stickers", R"({"name":[]})");
+  const std::string channel = "/channels/" + std::to_string(gateway.world.channels[guild.channels[1]].id);
+  const std::string poll = id(
+      ask(200, "POST", channel + "/messages",
+          R"({"poll":{"question":{"text":"q"},"answers":[{"poll_media":{"text":"a"}},{"poll_media":{"text":"b"}}]}})"));
+  const auto vote = [&](const std::string& more) {
+    return vote_in_poll(gateway, {"POST", "", "", "", "", "", R"({"message":")" + poll + "\"" + more + "}"}).status;
+  };
+  EXPECT_EQ(vote(R"(,"answer":2)"), 200U);
+  EXPECT_EQ(vote(R"(,"answer":2)"), 400U);
+  EXPECT_EQ(vote(R"(,"answer":7)"), 400U);
+  EXPECT_EQ(vote(R"(,"answer":2,"remove":true)"), 200U);
+  EXPECT_EQ(ask(200, "GET", channel + "/polls/" + poll + "/answers/2").at("users").as_array().size(), 0U);
+  ask(200, "POST", channel + "/polls/" + poll + "/expire");
+  EXPECT_EQ(vote(R"(,"answer":1)"), 400U);
+}
+
+TEST_F(Rest, SigningInAndCommandPermissions) {
+  const std::string app = std::to_string(gateway.world.self.id);
+  const auto as = [&](std::string method, std::string target, std::string authorization, std::string body) {
+    const bool json = body.starts_with("{");
+    return handle(gateway,
+                  {std::move(method), std::move(target), std::move(authorization),
+                   json ? "application/json" : "application/x-www-form-urlencoded", "test", "", std::move(body)});
+  };
+  EXPECT_EQ(as("GET", "/oauth2/authorize?client_id=" + app + "&redirect_uri=x&scope=identify", "", "").status, 400U);
+  EXPECT_EQ(as("GET", "/oauth2/authorize?scope=bot&client_id=" + app, "", "").status, 302U);
+  const std::string own = "&client_id=" + app + "&client_secret=x";
+  const Response token =
+      as("POST", "/api/oauth2/token", "",
+         "grant_type=client_credentials&scope=identify+applications.commands.permissions.update" + own);
+  ASSERT_EQ(token.status, 200U) << token.body;
+  const std::string bearer = "Bearer " + std::string(json::parse(token.body).at("access_token").as_string());
+  EXPECT_EQ(as("GET", "/api/v10/users/@me", bearer, "").status, 200U);
+  EXPECT_EQ(as("GET", "/api/v10/users/@me/guilds", bearer, "").status, 401U);
+  EXPECT_EQ(as("GET", "/api/v10/oauth2/@me", bearer, "").status, 200U);
+  const Guild& guild = gateway.world.guilds[0];
+  gateway.world.guilds[0].owner = 0;  // who owns the application
+  if (gateway.world.find_member(guild, 0) == nullptr)
+    gateway.world.guilds[0].members.push_back({0, guild.members[0].json});
+  const std::string permissions =
+      "/api/v10/applications/" + app + "/guilds/" + std::to_string(guild.id) + "/commands/" + app + "/permissions";
+  EXPECT_EQ(as("PUT", permissions, bearer, R"({"permissions":[{"id":"1","type":2,"permission":true}]})").status, 200U);
+  EXPECT_EQ(as("PUT", permissions, bearer, R"({"permissions":[1,{"id":[]}]})").status, 400U);
+  EXPECT_EQ(as("GET", permissions, bearer, "").status, 200U);
+  for (const char* nonsense :
+       {"", "grant_type=refresh_token", "a=1&a=2", "=&&=", "grant_type=authorization_code&code=x"}) {
+    EXPECT_GE(as("POST", "/api/oauth2/token", "Basic !!!", nonsense).status, 400U) << nonsense;
+  }
+  EXPECT_EQ(as("POST", "/api/oauth2/token/revoke", "", "token=x" + own).status, 200U);
+}
+
+TEST_F(Rest, AnEndpointThatCannotBeReachedIsNotTaken) {
+  Request request{"PATCH",
+                  "/api/v10/applications/@me",
+                  "Bot x",
+                  "application/json",
+                  "test",
+                  "",
+                  R"({"interactions_endpoint_url":"http://127.0.0.1:1/"})"};
+  const Response response = handle(gateway, request);
+  ASSERT_TRUE(response.later);
+  unsigned status = 0;
+  response.later([&](const Response& late) { status = late.status; });
+  EXPECT_EQ(status, 400U);
+  EXPECT_FALSE(gateway.endpoint.in_use());
+  request.body = R"({"interactions_endpoint_url":"","description":"d","tags":[1]})";
+  EXPECT_EQ(handle(gateway, request).status, 400U);
+  request.body = R"({"interactions_endpoint_url":null,"description":"d"})";
+  EXPECT_EQ(handle(gateway, request).status, 200U);
 }
 
 TEST_F(Rest, WhatMakesNoSenseIsRefused) {

@@ -213,6 +213,34 @@ test('every dispatch that follows from REST, and every kind of interaction', asy
     await callback(await act({ modal: button.id, fields: { t: 'v' } }), 4, { content: 'y' });
     await act({ select: 'who', message: message.id, values: [person] });
     await act({ command: 'all', dm: true });
+    const later = (hours) => new Date(Date.now() + hours * 3_600_000).toISOString();
+    const event = await api.post(`/guilds/${guild}/scheduled-events`, { name: 'e', privacy_level: 2, scheduled_start_time: later(1), scheduled_end_time: later(2), entity_type: 3, entity_metadata: { location: 'x' }, recurrence_rule: { start: later(1), frequency: 2, interval: 1, by_weekday: [1] } });
+    await api.post(`/guilds/${guild}/scheduled-events`, { name: 'v', privacy_level: 2, scheduled_start_time: later(1), entity_type: 2, channel_id: voice });
+    for (const leave of [false, true]) await sim.post('/_sim/event', { event: event.id, user: person, leave });
+    await api.patch(`/guilds/${guild}/scheduled-events/${event.id}`, { status: 2 });
+    await api.del(`/guilds/${guild}/scheduled-events/${event.id}`);
+    const rules = `/guilds/${guild}/auto-moderation/rules`;
+    const actions = [{ type: 1 }, { type: 2, metadata: { channel_id: channel } }, { type: 3, metadata: { duration_seconds: 1 } }];
+    const rule = await api.post(rules, { name: 'r', event_type: 1, trigger_type: 1, trigger_metadata: { keyword_filter: ['bad'] }, actions, enabled: true });
+    const admins = (await api.get(`/guilds/${guild}/roles`)).filter(({ permissions }) => permissions === '8').map(({ id }) => id);
+    const plain = people.find(({ user, roles }) => user.id !== owner && user.id !== other && !roles.some((id) => admins.includes(id)));
+    assert.equal((await sim.post('/_sim/message', { content: 'bad', user: plain.user.id, channel })).body.blocked, true);
+    await api.patch(`${rules}/${rule.id}`, { enabled: false });
+    await api.del(`${rules}/${rule.id}`);
+    const sounds = `/guilds/${guild}/soundboard-sounds`;
+    const sound = await api.post(sounds, { name: 'boing', sound: 'data:audio/ogg;base64,T2dnUw==' });
+    await api.patch(`${sounds}/${sound.sound_id}`, { name: 'doing' });
+    client.send({ op: 4, d: { guild_id: guild, channel_id: voice, self_mute: false, self_deaf: false } });
+    await until(() => seen.has('VOICE_SERVER_UPDATE'), 'the voice channel');
+    await api.post(`/channels/${voice}/send-soundboard-sound`, { sound_id: sound.sound_id });
+    await api.del(`${sounds}/${sound.sound_id}`);
+    const sticker = new FormData();
+    for (const [name, value] of Object.entries({ name: 'st', tags: 'x' })) sticker.append(name, value);
+    sticker.append('file', new Blob([Buffer.from('89504e470d0a1a0a', 'hex')]), 'x.png');
+    assert.equal((await fetch(`${sim.base}/api/v10/guilds/${guild}/stickers`, { method: 'POST', headers: { authorization: 'Bot test' }, body: sticker })).status, 201);
+    const poll = await api.post(`/channels/${channel}/messages`, { poll: { question: { text: 'q' }, answers: [{ poll_media: { text: 'a' } }] } });
+    for (const remove of [false, true]) await sim.post('/_sim/vote', { message: poll.id, answer: 1, user: person, remove });
+    await api.post(`/channels/${channel}/polls/${poll.id}/expire`);
     await api.del(at);
     await api.post(`/channels/${channel}/messages/bulk-delete`, { messages: (await api.get(`/channels/${channel}/messages?limit=2`)).map(({ id }) => id) });
     await until(() => seen.has('MESSAGE_DELETE_BULK') && seen.has('PRESENCE_UPDATE'), 'the last of them');
@@ -225,6 +253,11 @@ test('every dispatch that follows from REST, and every kind of interaction', asy
       'THREAD_MEMBERS_UPDATE', 'VOICE_CHANNEL_STATUS_UPDATE', 'GUILD_ROLE_CREATE', 'GUILD_ROLE_UPDATE', 'GUILD_ROLE_DELETE', 'GUILD_MEMBER_UPDATE',
       'GUILD_MEMBER_REMOVE', 'GUILD_BAN_ADD', 'GUILD_BAN_REMOVE', 'GUILD_AUDIT_LOG_ENTRY_CREATE', 'PRESENCE_UPDATE', 'INTERACTION_CREATE 2',
       'INTERACTION_CREATE 3', 'INTERACTION_CREATE 4', 'INTERACTION_CREATE 5',
+      'GUILD_SCHEDULED_EVENT_CREATE', 'GUILD_SCHEDULED_EVENT_UPDATE', 'GUILD_SCHEDULED_EVENT_DELETE', 'GUILD_SCHEDULED_EVENT_USER_ADD',
+      'GUILD_SCHEDULED_EVENT_USER_REMOVE', 'AUTO_MODERATION_RULE_CREATE', 'AUTO_MODERATION_RULE_UPDATE', 'AUTO_MODERATION_RULE_DELETE',
+      'AUTO_MODERATION_ACTION_EXECUTION', 'GUILD_SOUNDBOARD_SOUND_CREATE', 'GUILD_SOUNDBOARD_SOUND_UPDATE', 'GUILD_SOUNDBOARD_SOUND_DELETE',
+      'GUILD_STICKERS_UPDATE', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE', 'VOICE_CHANNEL_EFFECT_SEND', 'MESSAGE_POLL_VOTE_ADD',
+      'MESSAGE_POLL_VOTE_REMOVE',
     ];
     assert.deepEqual([...seen].sort(), expected.sort());
   });
