@@ -165,6 +165,11 @@ bool Lane::handle(StreamState& stream, std::size_t index, const Record& record) 
     }
     if (own_unit && writer_.failure() == UnitWriter::Failure::Data) {
       condemned_ = {{stream.stream, record.position}, writer_.status().error};
+      log_error("plugin " + plugin_, "the database refused the rows of an event; it goes to the dead letters",
+                {{"event", std::string(event_name(record.type))},
+                 {"position", record.position.text()},
+                 {"shard", stream.stream.id},
+                 {"error", condemned_->second}});
       return false;
     }
     if (failed) {
