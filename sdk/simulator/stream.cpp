@@ -117,15 +117,16 @@ Message Stream::next_message(std::uint64_t number, std::uint64_t of) {
   }
   std::int64_t id_ms = message.time_ms;
   if (random_.chance(options_.skewed_share)) {
-    // Around midnight: the id was drawn on one side, the timestamp on the other.
+    // Around midnight: the id was drawn on one side, the timestamp on the other. Many share these few milliseconds, so
+    // the id's follows from the number whose lower part is in its low bits.
     const std::int64_t midnight = day_of(message.time_ms) * kDayMs;
-    const std::int64_t little = 1 + random_.below(40);
+    const std::int64_t little = random_.below(40), of_id = static_cast<std::int64_t>((number >> 17) % 40);
     if (random_.chance(0.5)) {
-      message.time_ms = midnight + kDayMs - little;
-      id_ms = midnight + kDayMs + random_.below(40);
+      message.time_ms = midnight + kDayMs - 1 - little;
+      id_ms = midnight + kDayMs + of_id;
     } else {
-      message.time_ms = midnight + random_.below(40);
-      id_ms = midnight - little;
+      message.time_ms = midnight + little;
+      id_ms = midnight - 1 - of_id;
     }
   }
   message.id = snowflake_at(id_ms) | (options_.blast > 0 ? 0 : low_bits(number));
