@@ -12,7 +12,11 @@ const files = fs.readdirSync(folder).filter((name) => name.endsWith('.jsonl'));
 const answers = files.flatMap((name) =>
   fs.readFileSync(path.join(folder, name), 'utf8').split('\n').filter((line) => line !== '').map((line) => ({ client: path.parse(name).name, ...JSON.parse(line) })));
 
+// Pages and forms of OAuth2, which the description leaves out; the test oauth has them judged by oauth4webapi.
+const elsewhere = /^\/oauth2\/(authorize|authorized|token|token\/revoke)$/;
+
 function wrong({ method, path: asked, status, type, route, body = null }) {
+  if (elsewhere.test(asked)) return null;
   // What stands before Discord's API answers with pages.
   if (!type.startsWith('application/json')) return status === 429 ? null : `a body of ${type}`;
   if (route === undefined) return [400, 401, 404, 405].includes(status) ? errorProblem(body) : `${status} for what is no route`;
@@ -36,7 +40,7 @@ test('those of discord.js, discord.py and the host are among them', () => {
 });
 
 test('every route was asked for, with success', () => withSimulator([], async (sim) => {
-  const asked = new Set(answers.filter(({ status }) => status < 300).map(({ route }) => route));
+  const asked = new Set(answers.filter(({ status }) => status < 400).map(({ route }) => route));
   const refuses = 'GET /applications/:application/guilds/:guild/commands/:command/permissions'; // no command has any
   if (answers.some(({ route, body }) => route === refuses && body.code === 10066)) asked.add(refuses);
   const { body: routes } = await sim.get('/_sim/routes');
