@@ -16,12 +16,11 @@ cd "$(dirname "$0")/.."
 say() { printf 'test.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# Tests that a build is not for: compilers and other programs are not checked again under a sanitizer, and the timing
-# of a saturated gateway says nothing there.
+# Tests that a build is not for: compilers are not checked again under a sanitizer.
 excluded() {
   case $1 in
     release) echo 'long|faults' ;;
-    asan) echo 'long|compile|simulator_node' ;;
+    asan) echo 'long|compile' ;;
     *) echo 'long' ;;
   esac
 }
