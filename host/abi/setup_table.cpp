@@ -24,6 +24,7 @@ bool good_name(std::string_view name) {
 
 tl_status complain(Instance& instance, std::string text) {
   instance.complaints.push_back(std::move(text));
+  instance.misdeclared = true;
   return TL_INVALID;
 }
 

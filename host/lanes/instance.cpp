@@ -70,6 +70,8 @@ void Instance::set_up(tl_status (*entry)(const tl_entry_args*, tl_plugin*, char*
   } else {
     check_unread();
   }
+  if (misdeclared)
+    throw DeclarationError(fmt::format("declares what a host does not take:\n  {}", fmt::join(complaints, "\n  ")));
   if (!complaints.empty()) throw PluginError(fmt::format("{}", fmt::join(complaints, "\n")));
   if (services.check_declarations)
     if (const auto wrong = services.check_declarations(plugin, ledger); !wrong.empty())

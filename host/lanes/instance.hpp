@@ -98,6 +98,7 @@ class Instance {
   // ---- during set_up() ----
   std::thread::id setup_thread;  // none afterwards: every [setup] function refuses then
   std::vector<std::string> complaints;
+  bool misdeclared = false;  // some are about what no settings can change
   struct NodeReads {
     std::set<std::string, std::less<>> keys;
     std::uint32_t unread = TL_UNREAD_REFUSE;

@@ -1,9 +1,6 @@
 // A library that is to run: loaded and set up, checked against the other plugins, its migrations.
 #include <fmt/ranges.h>
 
-#include "commands/command_json.hpp"
-#include "gateway/intents.hpp"
-#include "journal/event_types.hpp"
 #include "log/log.hpp"
 #include "plugins/manager_impl.hpp"
 #include "plugins/probe.hpp"
@@ -11,57 +8,6 @@
 namespace trellis::host {
 
 namespace {
-
-GatewayNeeds needs_of(const Ledger& ledger, const std::string& plugin) {
-  GatewayNeeds needs;
-  for (const Subscription& subscription : ledger.subscriptions) {
-    needs.types.insert(subscription.type);
-    needs.intents |= intents_for(subscription.type_name, !(subscription.flags & TL_GUILDS_ONLY));
-    if (subscription.type_name == "VOICE_STATE_UPDATE") needs.voice_states = true;
-  }
-  for (const EntrySpec& entry : ledger.entries)
-    if (entry.kind == TL_COMMAND || entry.kind == TL_COMPONENT || entry.kind == TL_MODAL)
-      needs.types.insert(event_type("INTERACTION_CREATE"));
-  for (const std::string& what : ledger.needs) {
-    if (what.starts_with("intent:")) {
-      const std::uint64_t bit = intent_named(what.substr(7));
-      if (bit == 0)
-        log_warn("plugin " + plugin, "asks for an intent that Discord does not have", {{"intent", what.substr(7)}});
-      needs.intents |= bit;
-    } else if (what == "cache:voice_states") {
-      needs.voice_states = true;
-    } else if (what == "cache:member_counts") {
-      needs.intents |= kIntentGuildMembers;
-    } else if (what == "cache:members") {
-      needs.members = true;
-    } else if (what == "cache:presences") {
-      needs.presences = true;
-    }
-  }
-  if (needs.voice_states) needs.intents |= kIntentGuildVoiceStates;
-  needs.member_counts = (needs.intents & kIntentGuildMembers) != 0;
-  return needs;
-}
-
-/// What only a privileged intent brings is not kept without one: its operator must have granted it in Discord's portal.
-void check_privileged(const GatewayNeeds& needs) {
-  const auto check = [&](bool kept, std::uint64_t intent, const char* what, const char* name, const char* bit) {
-    if (kept && !(needs.intents & intent))
-      throw PluginError(
-          fmt::format("it needs the cache to keep {0}, which only the privileged intent {2} brings; its "
-                      "code must ask for that, too: setup.needs(trellis::Intent::{1})",
-                      what, name, bit));
-  };
-  check(needs.members, kIntentGuildMembers, "members", "GuildMembers", "GUILD_MEMBERS");
-  check(needs.presences, kIntentGuildPresences, "presences", "GuildPresences", "GUILD_PRESENCES");
-}
-
-std::vector<std::string> not_served(const Ledger& ledger) {
-  std::vector<std::string> list;
-  for (const EntrySpec& entry : ledger.entries)
-    if (entry.kind == TL_ROUTE) list.push_back("route " + entry.name);
-  return list;
-}
 
 Lane::Factory factory_of(std::shared_ptr<Library> library, std::shared_ptr<const Document> settings,
                          const PluginServices& services, std::uint64_t generation) {
@@ -100,11 +46,7 @@ PluginManager::Candidate PluginManager::prepare(const std::string& id, const std
   candidate.settings = std::move(settings);
   candidate.factory = factory_of(candidate.library, candidate.settings, services_, generation);
   candidate.first = candidate.factory();
-  candidate.claims = claims_of(candidate.first->ledger);
-  candidate.needs = needs_of(candidate.first->ledger, id);
-  candidate.commands = commands_of(candidate.first->ledger);
-  check_privileged(candidate.needs);
-  candidate.not_served = not_served(candidate.first->ledger);
+  candidate.declared = declared_by(candidate.first->ledger, id);
   return candidate;
 }
 
@@ -184,11 +126,12 @@ void PluginManager::check_beside_others(const std::string& id, const Candidate& 
     std::lock_guard lock(mutex_);
     for (const auto& [other, plugin] : plugins_) {
       std::lock_guard plugin_lock(plugin->mutex);
-      others[other] = plugin->claims;
+      others[other] = plugin->declared.claims;
     }
   }
-  for (std::string& clash : clashes(id, candidate.claims, others)) wrong.push_back(std::move(clash));
-  for (std::string& too_many : too_many_commands(id, candidate.claims, others)) wrong.push_back(std::move(too_many));
+  for (std::string& clash : clashes(id, candidate.declared.claims, others)) wrong.push_back(std::move(clash));
+  for (std::string& too_many : too_many_commands(id, candidate.declared.claims, others))
+    wrong.push_back(std::move(too_many));
   if (!wrong.empty()) throw PluginError(fmt::format("{}", fmt::join(wrong, "\n")));
 }
 

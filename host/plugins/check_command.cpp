@@ -1,9 +1,11 @@
 #include "plugins/check_command.hpp"
 
 #include <fmt/ranges.h>
+#include <stdlib.h>
 
 #include <ostream>
 #include <set>
+#include <system_error>
 
 #include "plugins/plugin_file.hpp"
 #include "plugins/probe.hpp"
@@ -20,6 +22,21 @@ std::string version_of(std::uint32_t sdk) {  // major * 10000 + minor * 100 + pa
 std::string or_none(const std::vector<std::string>& list) {
   return list.empty() ? "none" : fmt::format("{}", fmt::join(list, ", "));
 }
+
+/// Gone with everything in it.
+struct ScratchFolder {
+  std::filesystem::path path;
+  ScratchFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "trellis-check-XXXXXX").string();
+    if (!::mkdtemp(name.data()))
+      throw std::system_error(errno, std::generic_category(), "no temporary folder can be made: " + name);
+    path = name;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
 
 /// The migrations of both dialects: how many, and what is wrong with them.
 void check_both(const PluginFile& file, std::vector<std::string>& refusals, std::vector<std::string>& notes) {
@@ -61,7 +78,9 @@ bool run_check_command(const CheckCommand& command, const std::shared_ptr<const 
   if (command.probe && refusals.empty()) {
     try {
       const auto none = std::make_shared<Document>(Document{boost::json::object(), "", {}});
-      probe_plugin(file.path, settings ? *settings : *none, {postgresql ? "postgresql" : "sqlite"});
+      const ScratchFolder scratch;
+      probe_plugin(file.path, settings ? *settings : *none, {postgresql ? "postgresql" : "sqlite"},
+                   postgresql ? std::filesystem::path() : scratch.path);
       out << fmt::format("  its setup: fine {} settings\n", settings ? "with its" : "without");
     } catch (const SetupRefused& error) {
       if (settings)

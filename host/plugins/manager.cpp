@@ -138,9 +138,9 @@ void PluginManager::load_one(const PluginConfig& config, const Source& source) {
                               : prepare_kept(config.id, source.kept, config.settings, 1, source.kept_settings);
     check_beside_others(config.id, candidate);
     migrate_plugin(config.id, candidate.file(), {}, &migrations);
-    if (!candidate.not_served.empty())
+    if (!candidate.declared.not_served.empty())
       log_warn("plugin " + config.id, "declares what this host does not serve yet",
-               {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
+               {{"entries", fmt::format("{}", fmt::join(candidate.declared.not_served, ", "))}});
     plugin->lane = std::make_shared<Lane>(config.id, store_.open(config.id), context_);
     const std::int64_t began_us = context_.now_us();
     plugin->lane->start(std::move(candidate.first), candidate.factory, plugin->generation);
@@ -300,7 +300,7 @@ std::vector<PluginStatus> PluginManager::status() const {
       const auto& path = plugin->config.path;
       status.file = (path.empty() ? options_.plugins_folder / (id + ".so") : path).string();
       status.loaded_us = plugin->loaded_us;
-      status.not_served = plugin->not_served;
+      status.not_served = plugin->declared.not_served;
       status.last_refusal = plugin->last_refusal;
       status.last_rollback = plugin->last_rollback;
       status.fallback = plugin->fallback;
@@ -321,15 +321,6 @@ std::vector<PluginStatus> PluginManager::status() const {
   return list;
 }
 
-void GatewayNeeds::add(const GatewayNeeds& other) {
-  types.insert(other.types.begin(), other.types.end());
-  intents |= other.intents;
-  voice_states = voice_states || other.voice_states;
-  member_counts = member_counts || other.member_counts;
-  members = members || other.members;
-  presences = presences || other.presences;
-}
-
 GatewayNeeds PluginManager::needs() const {
   GatewayNeeds all;
   all.intents = kIntentGuilds;
@@ -342,7 +333,7 @@ std::map<std::string, GatewayNeeds> PluginManager::needs_of_each() const {
   std::lock_guard lock(mutex_);
   for (const auto& [id, plugin] : plugins_) {
     std::lock_guard plugin_lock(plugin->mutex);
-    each[id] = plugin->needs;
+    each[id] = plugin->declared.needs;
   }
   return each;
 }
@@ -353,7 +344,7 @@ std::map<std::string, boost::json::array> PluginManager::commands_of_each() cons
   std::lock_guard lock(mutex_);
   for (const auto& [id, plugin] : plugins_) {
     std::lock_guard plugin_lock(plugin->mutex);
-    all[id] = plugin->commands;
+    all[id] = plugin->declared.commands;
   }
   return all;
 }

@@ -17,7 +17,7 @@
 #include "config/config.hpp"
 #include "lanes/lane.hpp"
 #include "plugins/builds.hpp"
-#include "plugins/claims.hpp"
+#include "plugins/declared.hpp"
 #include "plugins/library.hpp"
 #include "plugins/probation.hpp"
 
@@ -32,12 +32,10 @@ struct ManagerOptions {
   bool probe = false;  // load each library in a child of this program first, which must be `trellis`
 };
 
-/// What the gateway has to bring for all plugins together.
-struct GatewayNeeds {
-  std::set<std::uint32_t> types;  // event_type()
-  std::uint64_t intents = 0;
-  bool voice_states = false, member_counts = false, members = false, presences = false;
-  void add(const GatewayNeeds&);
+/// An enabled plugin that is not loaded because another one is not.
+struct LeftOut {
+  std::string needs;  // that one
+  std::string why;    // "it needs bank >= 1.2, which is in quarantine"
 };
 
 struct ReloadOptions {

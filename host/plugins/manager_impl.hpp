@@ -13,10 +13,7 @@ struct PluginManager::Plugin {
   std::shared_ptr<const Document> settings;
   std::uint64_t generation = 1;
   std::int64_t loaded_us = 0;
-  std::vector<std::string> not_served;
-  std::vector<Claim> claims;
-  GatewayNeeds needs;
-  boost::json::array commands;
+  Declared declared;
   std::string last_refusal, last_rollback, fallback;
   std::optional<Probation> probation;
 
@@ -31,10 +28,7 @@ struct PluginManager::Candidate {
   std::shared_ptr<const Document> settings;
   Lane::Factory factory;
   std::shared_ptr<Instance> first;
-  std::vector<Claim> claims;
-  GatewayNeeds needs;
-  boost::json::array commands;
-  std::vector<std::string> not_served;
+  Declared declared;
 
   const PluginFile& file() const { return library->file(); }
   /// What the manager keeps of it once it runs.
@@ -44,10 +38,7 @@ struct PluginManager::Candidate {
     plugin.settings = settings;
     plugin.generation = generation;
     plugin.loaded_us = now_us;
-    plugin.not_served = not_served;
-    plugin.claims = claims;
-    plugin.needs = needs;
-    plugin.commands = commands;
+    plugin.declared = declared;
     plugin.last_refusal.clear();
   }
 };

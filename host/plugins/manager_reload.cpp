@@ -126,9 +126,9 @@ void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& r
   }
   report.pause_us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count();
   candidate.move_into(plugin, report.generation, began_us);
-  if (!candidate.not_served.empty())
+  if (!candidate.declared.not_served.empty())
     log_warn("plugin " + id, "declares what this host does not serve yet",
-             {{"entries", fmt::format("{}", fmt::join(candidate.not_served, ", "))}});
+             {{"entries", fmt::format("{}", fmt::join(candidate.declared.not_served, ", "))}});
   report.old_unmapped = old_library.expired() && !is_mapped(old_copy);
 }
 

@@ -17,6 +17,8 @@
 #include "abi/tables.hpp"
 #include "commands/declarations.hpp"
 #include "lanes/instance.hpp"
+#include "metrics/metrics.hpp"
+#include "plugins/declared.hpp"
 #include "plugins/library.hpp"
 #include "schedule/scheduler.hpp"
 
@@ -70,17 +72,40 @@ bool converse(Pipe& to, Pipe& from, std::string_view request, std::string& outpu
   return true;
 }
 
+void check_declared(const Instance& instance) {
+  try {
+    declared_by(instance.ledger, instance.plugin);
+  } catch (const PluginError& error) {
+    throw PluginError(fmt::format("declares what a host does not take: {}", error.what()));
+  }
+}
+
+/// What a start does with its migrations and tables, in a new database.
+void try_tables(Instance& instance, const std::string& scratch) {
+  try {
+    const auto store = open_store("sqlite:" + scratch);
+    const auto space = store->open(instance.plugin);
+    const auto connection = space->connect();
+    migrate(*connection, store->is_postgresql(), instance.files);
+    instance.bind(*connection);
+  } catch (const std::exception& error) {
+    throw PluginError(
+        fmt::format("has a migration or a table that is refused, in a new SQLite database: {}", error.what()));
+  }
+}
+
 }  // namespace
 
 void probe_plugin(const std::filesystem::path& library, const Document& settings, const std::vector<std::string>& has,
-                  std::chrono::milliseconds limit) {
+                  const std::filesystem::path& scratch, std::chrono::milliseconds limit) {
   json::object lines;
   for (const auto& [path, line] : settings.lines) lines[path] = line;
   const std::string request = json::serialize(json::object{{"library", library.string()},
                                                            {"settings", settings.root},
                                                            {"file", settings.file},
                                                            {"lines", std::move(lines)},
-                                                           {"has", json::array(has.begin(), has.end())}});
+                                                           {"has", json::array(has.begin(), has.end())},
+                                                           {"scratch", scratch.string()}});
   Pipe to, from;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -142,7 +167,10 @@ int answer_probe() {
     services.check_schedule = Scheduler::check;
     services.check_declarations = check_declarations;
     services.has = [&](std::string_view what) { return std::find(has.begin(), has.end(), what) != has.end(); };
-    services.metric = [](const MetricSpec&) { return std::uint64_t{1}; };
+    Metrics metrics;
+    services.metric = [&](const MetricSpec& spec) {
+      return metrics.family(static_cast<Metrics::Kind>(spec.kind), spec.name, spec.help, spec.labels);
+    };
     services.count = [](std::uint64_t, double, const std::vector<std::string>&) {};
     const auto library = std::make_shared<Library>(std::string(request.at("library").as_string()));
     Instance instance(library->file().id, library, library->file().files, settings, services);
@@ -154,6 +182,8 @@ int answer_probe() {
       std::cout << error.what() << std::endl;
       return kSetupRefused;
     }
+    check_declared(instance);
+    if (const std::string scratch(request.at("scratch").as_string()); !scratch.empty()) try_tables(instance, scratch);
   } catch (const std::exception& error) {
     std::cout << error.what() << std::endl;
     return kRefused;

@@ -18,9 +18,10 @@ class SetupRefused : public PluginError {
 
 /// Loads the library in a child of this program, makes an instance with these settings, destroys it, unloads it. Throws
 /// SetupRefused with what it complained about, PluginError for the signal that killed it, or that it did not end in
-/// time. `has`: what setup->has() says yes to.
+/// time. `has`: what setup->has() says yes to. `scratch`: an empty folder, in which its migrations are applied to an
+/// SQLite database and its tables are held against that; empty: they are not.
 void probe_plugin(const std::filesystem::path& library, const Document& settings, const std::vector<std::string>& has,
-                  std::chrono::milliseconds limit = std::chrono::seconds(5));
+                  const std::filesystem::path& scratch = {}, std::chrono::milliseconds limit = std::chrono::seconds(5));
 
 /// The child's side: what `trellis probe-plugin` does with the request on its standard input. The exit code; complaints
 /// are on the standard output.

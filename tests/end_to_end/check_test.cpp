@@ -39,6 +39,21 @@ TEST_F(CheckTest, RefusesWhatAHostWouldRefuse) {
   says(trellis({"check", test_plugin("crashes_in_constructor").string(), "--no-probe"}), 0, {"sound"});
 }
 
+/// What its setup declares, its migrations and its tables are tried as a start would.
+TEST_F(CheckTest, RefusesWhatOnlyAStartWouldFind) {
+  start_simulator({});
+  const auto both_refuse = [&](const std::string& id, const std::filesystem::path& file, const std::string& saying) {
+    says(trellis({"check", file.string()}), 5, {"refused: it ", saying, "not fit to be loaded"});
+    plugins(fmt::format("[{}]\npath = \"{}\"\n", id, file.string()));
+    says(run_to_end(host_command()), 5, {saying});
+  };
+  both_refuse("greedy", test_plugin("greedy"), "setup.needs(trellis::Intent::GuildMembers)");
+  both_refuse("twofold", test_plugin("twofold"), "exclude each other");
+  both_refuse("misnamed", test_plugin("misnamed"), "number of things");
+  both_refuse("message_counter", build_of_message_counter("misfit"), "imagined");
+  both_refuse("message_counter", build_of_message_counter("bad_migration"), "0002_broken.sql");
+}
+
 TEST_F(CheckTest, WarningsCountWhenItIsStrict) {
   const std::string file = test_plugin("throws_on_word").string();  // it calls abort()
   says(trellis({"check", file}), 0, {"warning: it ends the host", "(abort)", "sound"});
