@@ -203,18 +203,25 @@ void Host::Impl::start() {
   }
   std::vector<PluginConfig> starting;
   std::vector<std::string> switched_on;
-  std::set<std::string> left_out;
+  std::map<std::string, std::string> absent;
   for (const PluginConfig& plugin : plugin_configs) {
     const auto found = overrides.find(plugin.id);
-    const bool on = found == overrides.end() || found->second;
-    if (on) switched_on.push_back(plugin.id);
-    if (on && may_start(plugin))
+    if (found != overrides.end() && !found->second) {
+      absent[plugin.id] = "was disabled by an operator";
+      continue;
+    }
+    switched_on.push_back(plugin.id);
+    if (const std::string why = kept_out(plugin); why.empty())
       starting.push_back(plugin);
     else
-      left_out.insert(plugin.id);
+      absent[plugin.id] = why;
   }
   enabled->begin(switched_on);
-  manager->load(starting, std::move(left_out));
+  {
+    auto needing = manager->load(starting, absent);
+    std::lock_guard lock(left_out_mutex);
+    left_out = std::move(needing);
+  }
   if (plugin_configs.empty()) log_warn("host", "no plugin is enabled; enable one in plugins.conf");
   manager->on_needs_changed([this] { needs_changed(); });
   needs_changed();

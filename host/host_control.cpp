@@ -168,6 +168,10 @@ ControlAnswer Host::Impl::control_status(bool as_json) {
                                    {"since_us", quarantine.since_us},
                                    {"streams", json::array()}});
   }
+  for (const auto& [id, left] : those_left_out()) {
+    text += fmt::format("{}: left out: {}\n", id, left.why);
+    plugins.push_back(json::object{{"id", id}, {"state", "left_out"}, {"why", left.why}, {"streams", json::array()}});
+  }
   const auto cached = cache.stats();
   text += fmt::format("cache: {} guilds, {} channels, {} members, {} voice states\n", cached.guilds, cached.channels,
                       cached.members, cached.voice_states);

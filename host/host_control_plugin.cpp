@@ -16,8 +16,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::chrono::seconds kUnloadTimeout{20};
-
 /// How far `at` is behind `tail`, in dispatches of the same session; from another session: all of this one.
 std::uint64_t behind(Position tail, Position at) {
   if (at >= tail) return 0;
@@ -167,17 +165,6 @@ json::object plugin_json(const PluginStatus& plugin, const std::map<Stream, Posi
           {"last_refusal", plugin.last_refusal}};
 }
 
-PluginConfig Host::Impl::configured(const std::string& plugin) const {
-  const auto list = load_plugins(command_line, config);
-  for (const PluginConfig& entry : list)
-    if (entry.id == plugin) return entry;
-  std::vector<std::string> names;
-  for (const PluginConfig& entry : list) names.push_back(entry.id);
-  const std::string near = nearest(plugin, names);
-  throw PluginError(
-      fmt::format("plugins.conf has no table [{}]{}", plugin, near.empty() ? "" : "; did you mean " + near + "?"));
-}
-
 namespace {
 
 /// What stands behind the plugin's name. Throws std::invalid_argument for what the command does not know.
@@ -260,6 +247,8 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
     if (what == "status" || what == "reload" || what == "rollback") {
       if (const auto quarantine = crashes->quarantine(name); quarantine && !manager->loaded(name))
         return refuse(fmt::format("plugin {} is {}", name, quarantine_text(*quarantine)));
+      if (const auto left = those_left_out(); left.contains(name))
+        return refuse(fmt::format("plugin {} is not loaded: {}", name, left.at(name).why));
       if (!manager->loaded(name))
         return refuse(fmt::format("plugin {} is not loaded; loaded are: {}", name, fmt::join(manager->ids(), ", ")));
     }
@@ -274,37 +263,11 @@ ControlAnswer Host::Impl::control_plugin(const std::vector<std::string>& words) 
       const ReloadReport report = manager->rollback(name, "by an operator");
       return {kExitOk, report_text(name, report) + dead_letters_text(report.dead_letters), ""};
     }
-    if (what == "load" || what == "enable") {
-      if (what == "enable") {
-        if (flags["--forget"])
-          host_namespace->forget_override(name);
-        else
-          host_namespace->set_override(name, true);
-      }
-      if (const auto quarantine = crashes->quarantine(name))
-        return refuse(fmt::format("plugin {} is {}", name, quarantine_text(*quarantine)));
-      if (!manager->loaded(name)) manager->load(configured(name));
-      return {kExitOk, name + " is loaded\n", ""};
-    }
-    if (what == "release") {
-      if (!crashes->release(name)) return refuse("plugin " + name + " is not in quarantine");
-      if (!manager->loaded(name)) manager->load(configured(name));
-      return {kExitOk, name + " is released from quarantine, and loaded\n", ""};
-    }
-    if (what == "disable" && flags["--forget"]) {
-      host_namespace->forget_override(name);
-      return {kExitOk, "plugins.conf decides about " + name + " again, from the next start on\n", ""};
-    }
-    // Refused before anything is changed.
-    const bool unloaded = manager->unload(name, std::chrono::steady_clock::now() + config.reload.grace + kUnloadTimeout,
-                                          flags["--force"]);
-    if (what == "disable") {
-      host_namespace->set_override(name, false);
-      enabled->switch_off(name);
-      needs_changed();
-    }
-    if (!unloaded && what == "unload") return refuse("plugin " + name + " is not loaded");
-    return {kExitOk, name + " is not loaded any more\n", ""};
+    if (what == "load") return control_load(name);
+    if (what == "unload") return control_unload(name, flags["--force"]);
+    if (what == "enable") return control_enable(name, flags["--forget"]);
+    if (what == "disable") return control_disable(name, flags["--forget"], flags["--force"]);
+    return control_release(name);
   } catch (const std::invalid_argument& error) {
     return refuse(error.what(), kExitUsage);
   }
@@ -325,6 +288,7 @@ ControlAnswer Host::Impl::control_plugin_list() {
   }
   for (const auto& quarantine : crashes->quarantines())
     text += fmt::format("{:<24} {}\n", quarantine.plugin, quarantine_text(quarantine));
+  for (const auto& [id, left] : those_left_out()) text += fmt::format("{:<24} left out: {}\n", id, left.why);
   return {kExitOk, text, ""};
 }
 

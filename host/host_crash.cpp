@@ -17,20 +17,20 @@ void Host::Impl::note_last_crash() {
   CrashPage::catch_fatal_signals();
 }
 
-bool Host::Impl::may_start(const PluginConfig& plugin) const {
+std::string Host::Impl::kept_out(const PluginConfig& plugin) const {
   if (const auto quarantine = crashes->quarantine(plugin.id)) {
     log_error("plugin " + plugin.id, "not loaded: " + quarantine_text(*quarantine));
-    return false;
+    return "is in quarantine";
   }
-  if (!command_line.safe) return true;
+  if (!command_line.safe) return {};
   Config shipped = config;
   shipped.plugins.dir.clear();
   const auto file = plugin.path.empty() ? plugin_folder(config) / (plugin.id + ".so") : plugin.path;
   std::error_code error;
-  if (std::filesystem::equivalent(file.parent_path(), plugin_folder(shipped), error)) return true;
+  if (std::filesystem::equivalent(file.parent_path(), plugin_folder(shipped), error)) return {};
   log_warn("plugin " + plugin.id, "not loaded: --safe leaves out what does not come with this program",
            {{"file", file.string()}});
-  return false;
+  return "is left out by --safe";
 }
 
 }  // namespace trellis::host

@@ -105,7 +105,7 @@ struct Host::Impl {
 
   // host_crash.cpp
   void note_last_crash();
-  bool may_start(const PluginConfig&) const;  // false: in quarantine, or left out by --safe
+  std::string kept_out(const PluginConfig&) const;  // "is in quarantine", "is left out by --safe"; empty: it may start
 
   // host_metrics.cpp
   void measure_lanes();
@@ -114,6 +114,17 @@ struct Host::Impl {
   // host_commands.cpp: commands of plugins at Discord, and `trellis ctl commands`
   void open_registrar();
   ControlAnswer control_commands(const std::vector<std::string>& words);
+
+  // host_control_switch.cpp: `trellis ctl plugin load|unload|enable|disable|release`
+  ControlAnswer control_load(const std::string& plugin);
+  ControlAnswer control_unload(const std::string& plugin, bool force);
+  ControlAnswer control_enable(const std::string& plugin, bool forget);
+  ControlAnswer control_disable(const std::string& plugin, bool forget, bool force);
+  ControlAnswer control_release(const std::string& plugin);
+  std::string switch_on(const PluginConfig&, const std::function<void()>& store_it);
+  std::string load_left_out();
+  /// Enabled, and not loaded because of what they need; the reason. [any thread]
+  std::map<std::string, LeftOut> those_left_out() const;
 
   // host_control.cpp, host_control_plugin.cpp: `trellis ctl`
   ControlAnswer control(const std::vector<std::string>& words);
@@ -133,6 +144,7 @@ struct Host::Impl {
   ControlAnswer show_effect(const std::string& plugin, const std::string& id);
   PluginConfig configured(
       const std::string& plugin) const;  // read again from plugins.conf; throws ConfigError, PluginError
+  std::optional<PluginConfig> find_configured(const std::string& plugin, std::vector<std::string>* names = {}) const;
 
   const Config config;
   const CommandLine command_line;
@@ -164,6 +176,8 @@ struct Host::Impl {
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<PluginManager> manager;
   std::unique_ptr<EnabledPlugins> enabled;
+  mutable std::mutex left_out_mutex;
+  std::map<std::string, LeftOut> left_out;  // with left_out_mutex
   std::unique_ptr<CommandRegistrar> registrar;
   std::shared_ptr<void> lane_metrics, cache_metrics, gateway_metrics;
   std::unique_ptr<ColdGuilds> cold_guilds;  // null: none is

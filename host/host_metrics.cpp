@@ -1,4 +1,6 @@
 // What the host measures of its lanes, looked up when somebody reads the metrics.
+#include <set>
+
 #include "host_impl.hpp"
 
 namespace trellis::host {
@@ -18,7 +20,8 @@ std::vector<double> bounds() {
   return list;
 }
 
-constexpr std::string_view kStates[] = {"starting", "running", "waiting", "paused", "wedged", "stopped"};
+constexpr std::string_view kStates[] = {"starting", "running", "waiting",     "paused",
+                                        "wedged",   "stopped", "quarantined", "left_out"};
 
 /// Counters only rise, so each reading adds what came since the one before.
 struct LaneMetrics {
@@ -76,10 +79,7 @@ struct LaneMetrics {
     rise(slow, before.slow, lane->watch().slow());
     rise(hangs, before.hangs, lane->watch().hangs());
     metrics.set(dead, static_cast<double>(status.dead_letters), label);
-    for (const std::string_view name : kStates) {
-      const std::string_view labels[] = {plugin, name};
-      metrics.set(state, status.state == name ? 1 : 0, labels);
-    }
+    set_state(plugin, status.state);
     for (const auto& stream : status.streams) {
       const auto tail = tails.find(stream.stream);
       if (tail == tails.end()) continue;
@@ -103,27 +103,42 @@ struct LaneMetrics {
     before.times = times;
   }
 
-  /// What is not loaded any more is in no state.
-  void forget(const std::vector<std::string>& loaded) {
-    for (auto old = seen.begin(); old != seen.end();) {
-      if (std::find(loaded.begin(), loaded.end(), old->first) != loaded.end()) {
-        ++old;
-        continue;
-      }
-      const std::string_view label[] = {old->first};
+  void set_state(const std::string& plugin, std::string_view is) {
+    for (const std::string_view name : kStates) {
+      const std::string_view labels[] = {plugin, name};
+      metrics.set(state, is == name ? 1 : 0, labels);
+    }
+    with_state.insert(plugin);
+  }
+
+  /// What is not loaded any more has no dead letters that are known, and unless it is `absent`, and why, no state.
+  void forget(const std::vector<std::string>& loaded, const std::map<std::string, std::string_view>& absent) {
+    const auto is_loaded = [&](const std::string& id) {
+      return std::find(loaded.begin(), loaded.end(), id) != loaded.end();
+    };
+    std::erase_if(seen, [&](const auto& one) {
+      if (is_loaded(one.first)) return false;
+      const std::string_view label[] = {one.first};
       metrics.remove(dead, label);
+      return true;
+    });
+    std::erase_if(with_state, [&](const std::string& id) {
+      if (is_loaded(id) || absent.contains(id)) return false;
       for (const std::string_view name : kStates) {
-        const std::string_view labels[] = {old->first, name};
+        const std::string_view labels[] = {id, name};
         metrics.remove(state, labels);
       }
-      old = seen.erase(old);
-    }
+      return true;
+    });
+    for (const auto& [id, is] : absent)
+      if (!is_loaded(id)) set_state(id, is);
   }
 
   Metrics& metrics;
   Metrics::Handle events, failures, requests, went_back, commits, store_errors, slow, hangs, dead, state, lag_events,
       lag_seconds, seconds;
   std::map<std::string, Before> seen;  // by plugin
+  std::set<std::string> with_state;    // plugins
 };
 
 }  // namespace
@@ -149,7 +164,10 @@ std::map<Stream, Position> Host::Impl::tails() const {
 void Host::Impl::measure_lanes() {
   lane_metrics = metrics.on_read([this, lanes = std::make_shared<LaneMetrics>(metrics)] {
     const auto ids = manager->ids();
-    lanes->forget(ids);
+    std::map<std::string, std::string_view> absent;
+    for (const auto& [id, left] : those_left_out()) absent[id] = "left_out";
+    for (const auto& quarantine : crashes->quarantines()) absent[quarantine.plugin] = "quarantined";
+    lanes->forget(ids, absent);
     const auto ends = tails();
     for (const std::string& id : ids)
       if (const auto lane = manager->lane(id)) lanes->read(lane, ends, wall_clock_us());

@@ -19,6 +19,7 @@ inline constexpr std::string_view kControlHelp =
     "trellis ctl plugin disable NAME\n"
     "trellis ctl plugin enable|disable NAME --forget   plugins.conf decides again\n"
     "trellis ctl plugin release NAME        ends the quarantine of a plugin that crashed the host, and loads it\n"
+    "                                       and what was left out because it needs it\n"
     "trellis ctl gateway [--json]           sessions, heartbeats, IDENTIFYs left, what waits to be sent\n"
     "trellis ctl gateway reidentify         a new session, so that new intents take effect; every plugin gets a Gap\n"
     "trellis ctl call PLUGIN METHOD [JSON]  calls a method with an object of arguments\n"

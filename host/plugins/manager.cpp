@@ -70,7 +70,8 @@ void PluginManager::load(const PluginConfig& config) {
   }
 }
 
-void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::string> left_out) {
+std::map<std::string, LeftOut> PluginManager::load(const std::vector<PluginConfig>& list,
+                                                    std::map<std::string, std::string> absent) {
   const auto changing = begin_change();
   struct Start {
     const PluginConfig* config = nullptr;
@@ -100,6 +101,7 @@ void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::st
       take_kept_or_refuse(config, error.what());
     }
   }
+  std::map<std::string, LeftOut> left_out;
   while (!starts.empty()) {
     if (const std::string circle = cycle(graph); !circle.empty())
       throw PluginError("plugins need each other in a circle, so none of them can be first: " + circle);
@@ -111,10 +113,12 @@ void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::st
     starts.erase(id);
     const auto& needs = graph.at(id).needs;
     const auto missing =
-        std::ranges::find_if(needs, [&](const Dependency& need) { return left_out.contains(need.plugin); });
+        std::ranges::find_if(needs, [&](const Dependency& need) { return absent.contains(need.plugin); });
     if (missing != needs.end()) {
-      log_error("plugin " + id, "not loaded: it needs another plugin that is not", {{"needs", missing->text()}});
-      left_out.insert(id);
+      LeftOut& out = left_out[id];
+      out = {missing->plugin, fmt::format("it needs {}, which {}", missing->text(), absent.at(missing->plugin))};
+      absent[id] = "is not loaded: " + out.why;
+      log_error("plugin " + id, "not loaded: " + out.why);
       continue;
     }
     try {
@@ -124,6 +128,7 @@ void PluginManager::load(const std::vector<PluginConfig>& list, std::set<std::st
       take_kept_or_refuse(*start.config, error.what());  // it may need others, which come first then
     }
   }
+  return left_out;
 }
 
 /// Throws PluginError, without saying which plugin, or StoreError.
@@ -208,13 +213,17 @@ void PluginManager::keep_only(const std::vector<Stream>& streams) {
   for (Attached& attached : journals_) attached.turn = {};
 }
 
-bool PluginManager::unload(const std::string& id, Deadline deadline, bool force) {
+bool PluginManager::unload(const std::string& id, Deadline deadline, bool force, const std::function<void()>& before) {
   const auto changing = begin_change();
-  if (!loaded(id)) return false;
+  if (!loaded(id)) {
+    if (before) before();
+    return false;
+  }
   const auto others = dependants(graph(), id);
   if (!others.empty() && !force)
     throw PluginError(fmt::format("plugin {} is needed by {}; unload that first, or say --force: its calls fail then",
                                   id, fmt::join(others, ", ")));
+  if (before) before();
   return unload_one(id, deadline);
 }
 

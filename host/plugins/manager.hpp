@@ -87,17 +87,19 @@ class PluginManager {
   /// Loads and starts one plugin. Throws PluginError or StoreError; nothing of it runs then.
   void load(const PluginConfig&);
   /// At a start: several, each after those that it needs. In the place of one whose installed file cannot be used, the
-  /// kept build that proved itself is loaded, which says so. One that needs a plugin of `left_out` is left out, too,
-  /// with an error in the log. Throws as load() for the first that cannot be loaded, for a cycle, and for what is
+  /// kept build that proved itself is loaded, which says so. `absent`: those that are enabled or needed and do not
+  /// start, and how to say so: "is in quarantine". What needs one of them is left out, too, with an error in the log;
+  /// it is returned with the reason. Throws as load() for the first that cannot be loaded, for a cycle, and for what is
   /// needed and not there.
-  void load(const std::vector<PluginConfig>&, std::set<std::string> left_out = {});
+  std::map<std::string, LeftOut> load(const std::vector<PluginConfig>&, std::map<std::string, std::string> absent = {});
   /// Streams whose events all plugins get, those loaded later too.
   void attach(Journal&, Lane::StreamTurn turn = {});
   /// Streams of an earlier number of shards are done with: no lane reads them any more, nor is attached to them. Throws
   /// PluginError when a lane does not let go of them.
   void keep_only(const std::vector<Stream>&);
-  /// Stops and unmaps; false when it was not loaded. Throws PluginError when others need it, unless `force`.
-  bool unload(const std::string& id, Deadline deadline, bool force = false);
+  /// Stops and unmaps; false when it was not loaded. Throws PluginError when others need it, unless `force`. `before`
+  /// is called when nothing refuses it, and may throw: then nothing was changed.
+  bool unload(const std::string& id, Deadline deadline, bool force = false, const std::function<void()>& before = {});
   /// No change of the plugins begins any more: it throws PluginError.
   void refuse_changes() { stopping_ = true; }
   /// Those that need others first, after the change that is under way. `clean` becomes false when something has not

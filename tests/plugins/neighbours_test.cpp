@@ -63,7 +63,10 @@ TEST_P(NeighboursTest, WhatIsNeededAndMissingOrTooOldOrInACircle) {
   EXPECT_TRUE(manager_->ids().empty());
   // One that an operator or a quarantine keeps out takes those along that need it, and nothing else.
   install("sample_other", "other");
-  manager_->load({config("needing"), config("other")}, {"sample"});
+  const auto left_out = manager_->load({config("needing"), config("other")}, {{"sample", "is in quarantine"}});
+  ASSERT_EQ(left_out.size(), 1u);
+  EXPECT_EQ(left_out.at("needing").needs, "sample");
+  EXPECT_EQ(left_out.at("needing").why, "it needs sample >= 1.1, which is in quarantine");
   EXPECT_EQ(manager_->ids(), std::vector<std::string>{"other"});
 }
 
