@@ -135,11 +135,13 @@ class Lane : public std::enable_shared_from_this<Lane> {
   /// is thrown. Events wait in the journal meanwhile.
   /// `between` runs when the old code has committed its last and the new one does not run yet; what it throws ends the
   /// reload like a start that failed. When it sets `old_may_return` to false, the new code stays, paused if need be.
-  /// Throws LaneBusy when a handler does not return within `patience`: nothing was changed.
+  /// Returns how long events stood still: from the last of the old code, with what was committed then, until they go
+  /// on. Throws LaneBusy when a handler does not return within `patience`: nothing was changed.
   using Between = std::function<void(bool& old_may_return)>;
   static constexpr std::chrono::seconds kPatience{30};
-  void replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation, std::chrono::microseconds grace,
-               const Between& between = {}, std::chrono::microseconds patience = kPatience);
+  std::chrono::microseconds replace(std::shared_ptr<Instance> next, Factory, std::uint64_t generation,
+                                    std::chrono::microseconds grace, const Between& between = {},
+                                    std::chrono::microseconds patience = kPatience);
   /// Takes no requests any more, gives running ones `grace` (of the time until the deadline), then ends their waits.
   /// Commits what is staged until the deadline, ends the thread. False: not everything could be committed (it is
   /// replayed at the next start).

@@ -136,8 +136,9 @@ void Lane::attach(Journal& journal, StreamTurn turn) {
       Clock::now() + kTaskPatience);
 }
 
-void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_t generation,
-                   std::chrono::microseconds grace, const Between& between, std::chrono::microseconds patience) {
+std::chrono::microseconds Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_t generation,
+                                        std::chrono::microseconds grace, const Between& between,
+                                        std::chrono::microseconds patience) {
   if (watch_.wedged()) throw LaneBusy(watch_.text() + "; nothing was changed");
   baton_.hold_requests();
   struct Admit {
@@ -160,8 +161,10 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
       throw LaneBusy("a request of the running generation does not end; the reload was given up, the old code goes on");
     }
   }
+  Clock::time_point stopped, going_on;  // events
   on_lane(
       [&] {
+        stopped = Clock::now();
         seal_events();
         if (!settle(Clock::now() + kSettlePatience)) {
           const auto status = writer_.status();
@@ -209,8 +212,10 @@ void Lane::replace(std::shared_ptr<Instance> next, Factory factory, std::uint64_
                                         instance_ ? "the old code runs again" : "and the old one is paused",
                                         error.what()));
         }
+        going_on = Clock::now();
       },
       Clock::now() + patience);
+  return std::chrono::duration_cast<std::chrono::microseconds>(going_on - stopped);
 }
 
 bool Lane::stop(Clock::time_point deadline, std::chrono::microseconds grace) {

@@ -115,16 +115,18 @@ void PluginManager::replace(Plugin& plugin, Candidate candidate, ReloadReport& r
       judge();
     };
   try {
-    lane->replace(std::move(candidate.first), candidate.factory, report.generation, options_.grace, between, patience);
+    report.pause_us = lane->replace(std::move(candidate.first), candidate.factory, report.generation, options_.grace,
+                                    between, patience)
+                          .count();
   } catch (const LaneBusy& error) {
     if (!may_abandon)
       throw PluginError(fmt::format("{}; --force gives it up and starts the new code beside it", error.what()));
     abandon_and_start(plugin, candidate, report.generation);
+    report.pause_us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count();
   } catch (...) {
     if (lane->status().generation == report.generation) candidate.move_into(plugin, report.generation, began_us);
     throw;
   }
-  report.pause_us = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count();
   candidate.move_into(plugin, report.generation, began_us);
   if (!candidate.declared.not_served.empty())
     log_warn("plugin " + id, "declares what this host does not serve yet",

@@ -45,12 +45,12 @@ class ManagerTest : public LaneTest {
     return made;
   }
   /// As at a start of the host. Probations are long: nothing passes them by itself.
-  void start_manager(std::chrono::microseconds probation = 1h) {
+  void start_manager(std::chrono::microseconds probation = 1h, std::chrono::microseconds grace = 200ms) {
     ManagerOptions options;
     options.plugins_folder = plugins();
     options.generations_folder = journal_folder_ / "generations";
     options.builds_folder = journal_folder_ / "builds";
-    options.grace = 200ms;
+    options.grace = grace;
     options.probation = probation;
     manager_ = std::make_unique<PluginManager>(options, *store_, context_, services_);
   }

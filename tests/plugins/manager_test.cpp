@@ -97,6 +97,49 @@ TEST_P(ManagerTest, WhatAPrivilegedIntentBringsIsKeptOnlyWithIt) {
   EXPECT_TRUE(manager_->ids().empty());
 }
 
+/// What a reload says of its pause is how long events stood, not how long it waited for a request, during which they go
+/// on.
+TEST_P(ManagerTest, EventsGoOnWhileAReloadWaitsForARequest) {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> lingers = false, released = false;
+  context_.sleep = [&](const Turn&, std::int64_t) {
+    lingers = true;
+    while (!released) std::this_thread::sleep_for(1ms);
+    return true;
+  };
+  stop_manager();
+  start_manager(1h, 1h);
+  manager_->attach(*journal_);
+  install("sample_lingers");
+  manager_->load(config_);
+  RequestCall linger;
+  linger.name = "linger";
+  std::thread request([&] { EXPECT_EQ(manager_->call("sample", linger).status, TL_OK); });
+  EXPECT_TRUE(eventually([&] { return lingers.load(); }));
+  install("sample_1_1_0");
+  const auto asked = Clock::now();
+  ReloadReport report;
+  Clock::duration whole{};
+  std::thread reload([&] {
+    report = manager_->reload("sample");
+    whole = Clock::now() - asked;
+  });
+  messages(1, 100);
+  EXPECT_TRUE(passed(100)) << "events stand while the request is waited for";
+  EXPECT_EQ(status().lane.generation, 1u);
+  const Clock::duration lingered = Clock::now() - asked;
+  released = true;
+  reload.join();
+  request.join();
+  context_.sleep = nullptr;
+  EXPECT_EQ(status().lane.generation, 2u);
+  EXPECT_GT(report.pause_us, 0);
+  EXPECT_LE(std::chrono::microseconds(report.pause_us) + lingered, whole);
+  messages(101, 120);
+  ASSERT_TRUE(passed(120));
+  EXPECT_EQ(total(), 120);
+}
+
 TRELLIS_ON_BOTH(ManagerTest);
 
 }  // namespace

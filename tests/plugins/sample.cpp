@@ -28,6 +28,9 @@ class Sample final : public Plugin {
   explicit Sample(Setup& setup) : totals_(setup.table<Total>("totals")) {
     setup.on(this, &Sample::message).guilds_only();
     setup.method("version", this, &Sample::version);
+#ifdef SAMPLE_LINGERS
+    setup.method("linger", this, &Sample::linger);
+#endif
 #ifdef SAMPLE_COMMAND
     setup.command(SAMPLE_COMMAND, "Nothing much", [](Command&) { return "done"; });
 #endif
@@ -53,6 +56,12 @@ class Sample final : public Plugin {
     throw std::runtime_error("this build can do nothing");
 #endif
   }
+#ifdef SAMPLE_LINGERS
+  Json linger(Request& request) {
+    request.sleep(std::chrono::seconds(1));
+    return Json::object({});
+  }
+#endif
 #ifdef SAMPLE_FAILS_TO_START
   void start(JobRun&) { throw std::runtime_error("the cellar is flooded"); }
 #endif
