@@ -35,6 +35,7 @@ class EnabledTest : public LaneTest {
     ManagerOptions options;
     options.plugins_folder = plugins();
     options.generations_folder = journal_folder_ / "generations";
+    options.builds_folder = journal_folder_ / "builds";
     manager_ = std::make_unique<PluginManager>(options, *store_, context_, services_);
     manager_->attach(*journal_);
     enabled_ = std::make_unique<EnabledPlugins>(*store_, *host_, *manager_);
