@@ -62,19 +62,21 @@ Record record_of(const DeadLetter& letter) {
   return record;
 }
 
-void create_dead_letter_table(Connection& connection, bool postgresql) {
-  connection.run_script(
-      R"(CREATE TABLE IF NOT EXISTS trellis_dead (kind TEXT NOT NULL, shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
-  type TEXT NOT NULL, error TEXT NOT NULL, data TEXT NOT NULL, died_us BIGINT NOT NULL,
-  PRIMARY KEY (kind, shard, shards, position, type)))");
-  const auto known = connection.execute(
-      postgresql ? "SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = "
-                   "'trellis_dead' AND column_name = 'generation'"
-                 : "SELECT 1 FROM pragma_table_info('trellis_dead') WHERE name = 'generation'");
-  if (known->next()) return;
+OwnTable dead_letter_table() {
+  OwnTable table{"trellis_dead",
+                 {{"kind", "TEXT NOT NULL"},
+                  {"shard", "BIGINT NOT NULL"},
+                  {"shards", "BIGINT NOT NULL"},
+                  {"position", "BIGINT NOT NULL"},
+                  {"type", "TEXT NOT NULL"},
+                  {"error", "TEXT NOT NULL"},
+                  {"data", "TEXT NOT NULL"},
+                  {"died_us", "BIGINT NOT NULL"}},
+                 "kind, shard, shards, position, type"};
   for (const char* column : {"guild_id", "channel_id", "user_id", "object_id", "happened_us", "received_us", "flags",
                              "tried_us", "tries", "generation"})
-    connection.run_script(fmt::format("ALTER TABLE trellis_dead ADD COLUMN {} BIGINT NOT NULL DEFAULT 0", column));
+    table.columns.push_back({.name = column, .type = "BIGINT NOT NULL DEFAULT 0", .added_with = "0"});
+  return table;
 }
 
 std::vector<DeadLetter> read_dead_letters(Connection& connection) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "journal/position.hpp"
+#include "store/own_tables.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
@@ -51,7 +52,7 @@ struct DeadRetries {
 
 // ---- the table. Everything throws StoreError ----
 
-void create_dead_letter_table(Connection&, bool postgresql);
+OwnTable dead_letter_table();
 /// All of them without `data`, in the order they died. None when the plugin never ran.
 std::vector<DeadLetter> read_dead_letters(Connection&);
 /// Whole; absent: there is none any more.

@@ -151,11 +151,17 @@ void GapFinder::noted(const Gap& gap) {
 
 // ---- the table ----
 
-void create_gap_table(Connection& connection) {
-  connection.run_script(
-      "CREATE TABLE IF NOT EXISTS trellis_gaps (shard BIGINT NOT NULL, shards BIGINT NOT NULL, cause TEXT NOT NULL, "
-      "from_position BIGINT NOT NULL, to_position BIGINT NOT NULL, from_us BIGINT NOT NULL, to_us BIGINT NOT NULL, "
-      "types TEXT NOT NULL, PRIMARY KEY (shard, shards, cause, from_position));");
+OwnTable gap_table() {
+  return {"trellis_gaps",
+          {{"shard", "BIGINT NOT NULL"},
+           {"shards", "BIGINT NOT NULL"},
+           {"cause", "TEXT NOT NULL"},
+           {"from_position", "BIGINT NOT NULL"},
+           {"to_position", "BIGINT NOT NULL"},
+           {"from_us", "BIGINT NOT NULL"},
+           {"to_us", "BIGINT NOT NULL"},
+           {"types", "TEXT NOT NULL"}},
+          "shard, shards, cause, from_position"};
 }
 
 std::vector<Gap> read_gaps(Connection& connection) {

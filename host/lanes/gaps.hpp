@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "journal/journal.hpp"
+#include "store/own_tables.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
@@ -63,7 +64,7 @@ class GapFinder {
 // ---- the table trellis_gaps of a plugin's namespace ----
 
 inline constexpr std::size_t kGapsShown = 20;
-void create_gap_table(Connection&);
+OwnTable gap_table();
 /// Those without an end, and the newest kGapsShown others; oldest first.
 std::vector<Gap> read_gaps(Connection&);
 /// Known by its stream, cause and beginning: writing it again changes its end. In the open transaction.

@@ -12,21 +12,37 @@ std::int64_t row_time_us() {
 }
 
 void create_host_tables(Connection& connection, bool postgresql) {
-  const char* bytewise = postgresql ? " COLLATE \"C\"" : "";
-  connection.run_script(fmt::format(
-      R"(CREATE TABLE IF NOT EXISTS trellis_unit (one BIGINT PRIMARY KEY CHECK (one = 1), owner BIGINT NOT NULL, unit BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_positions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, position BIGINT NOT NULL,
-  handled_us BIGINT NOT NULL, caught_up BIGINT NOT NULL, PRIMARY KEY (shard, shards));
-CREATE TABLE IF NOT EXISTS trellis_kv (key TEXT{0} PRIMARY KEY, value TEXT NOT NULL, expires_us BIGINT NOT NULL);
-CREATE INDEX IF NOT EXISTS trellis_kv_expiry ON trellis_kv (expires_us) WHERE expires_us > 0;
-CREATE TABLE IF NOT EXISTS trellis_schedule (job TEXT PRIMARY KEY, last_due_us BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_runs (job TEXT NOT NULL, key TEXT NOT NULL, args TEXT NOT NULL, progress TEXT NOT NULL,
-  due_us BIGINT NOT NULL, not_before_us BIGINT NOT NULL, attempts BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (job, key));
-INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;)",
-      bytewise));
-  create_dead_letter_table(connection, postgresql);
-  create_gap_table(connection);
-  create_outbox_table(connection, postgresql);
+  const std::string bytewise = postgresql ? "TEXT COLLATE \"C\" PRIMARY KEY" : "TEXT PRIMARY KEY";
+  static constexpr const char *kNumber = "BIGINT NOT NULL", *kText = "TEXT NOT NULL";
+  create_own_tables(
+      connection, postgresql,
+      {{"trellis_unit", {{"one", "BIGINT PRIMARY KEY CHECK (one = 1)"}, {"owner", kNumber}, {"unit", kNumber}}},
+       {"trellis_positions",
+        {{"shard", kNumber},
+         {"shards", kNumber},
+         {"position", kNumber},
+         {.name = "handled_us", .type = kNumber, .was = "committed_us"},
+         {.name = "caught_up", .type = kNumber, .added_with = "0"}},
+        "shard, shards"},
+       {"trellis_kv", {{"key", bytewise}, {"value", kText}, {"expires_us", kNumber}}},
+       {"trellis_schedule", {{"job", "TEXT PRIMARY KEY"}, {"last_due_us", kNumber}}},
+       {"trellis_runs",
+        {{"job", kText},
+         {"key", kText},
+         {"args", kText},
+         {"progress", kText},
+         {"due_us", kNumber},
+         {"not_before_us", kNumber},
+         {"attempts", kNumber},
+         {"error", kText}},
+        "job, key"},
+       dead_letter_table(),
+       gap_table(),
+       outbox_table(postgresql)});
+  connection.run_script(
+      fmt::format("CREATE INDEX IF NOT EXISTS trellis_kv_expiry ON trellis_kv (expires_us) WHERE expires_us > 0;\n"
+                  "INSERT INTO trellis_unit (one, owner, unit) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;\n{}",
+                  kOutboxIndex));
 }
 
 UnitRow read_unit_row(Connection& connection, bool postgresql) {

@@ -11,6 +11,8 @@
 
 namespace trellis::host {
 
+/// In the open transaction; those of an earlier build are brought to the present form. Throws StoreError, with nothing
+/// changed, when they are of a form that this program does not know.
 void create_host_tables(Connection&, bool postgresql);
 
 /// The plugin's own row: every commit raises `unit` by one, and only its owner may.

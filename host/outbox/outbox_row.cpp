@@ -113,17 +113,24 @@ std::string OutboxRow::shown() const {
   return verb + " " + text;
 }
 
-void create_outbox_table(Connection& connection, bool postgresql) {
-  connection.run_script(fmt::format(
-      R"(CREATE TABLE IF NOT EXISTS trellis_outbox (id TEXT PRIMARY KEY, unit BIGINT NOT NULL, n BIGINT NOT NULL,
-  origin TEXT NOT NULL, queue TEXT NOT NULL, system TEXT NOT NULL, verb TEXT NOT NULL, target TEXT NOT NULL,
-  headers TEXT NOT NULL, files TEXT NOT NULL, body {0} NOT NULL, attachments {0} NOT NULL, delivery_id TEXT NOT NULL,
-  repeatable BIGINT NOT NULL, created_us BIGINT NOT NULL, not_before_us BIGINT NOT NULL, give_up_after_us BIGINT NOT NULL,
-  expires_us BIGINT NOT NULL, timeout_us BIGINT NOT NULL, state BIGINT NOT NULL DEFAULT 0, attempts BIGINT NOT NULL DEFAULT 0,
-  retry_us BIGINT NOT NULL DEFAULT 0, died_us BIGINT NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '');
-CREATE INDEX IF NOT EXISTS trellis_outbox_order ON trellis_outbox (state, queue, unit, n);)",
-      postgresql ? "BYTEA" : "BLOB"));
+OwnTable outbox_table(bool postgresql) {
+  const char* bytes = postgresql ? "BYTEA NOT NULL" : "BLOB NOT NULL";
+  OwnTable table{"trellis_outbox", {{"id", "TEXT PRIMARY KEY"}, {"unit", "BIGINT NOT NULL"}, {"n", "BIGINT NOT NULL"}}};
+  for (const char* column : {"origin", "queue", "system", "verb", "target", "headers", "files"})
+    table.columns.push_back({column, "TEXT NOT NULL"});
+  for (const char* column : {"body", "attachments"}) table.columns.push_back({column, bytes});
+  table.columns.push_back({"delivery_id", "TEXT NOT NULL"});
+  for (const char* column :
+       {"repeatable", "created_us", "not_before_us", "give_up_after_us", "expires_us", "timeout_us"})
+    table.columns.push_back({column, "BIGINT NOT NULL"});
+  for (const char* column : {"state", "attempts", "retry_us", "died_us"})
+    table.columns.push_back({column, "BIGINT NOT NULL DEFAULT 0"});
+  table.columns.push_back({"error", "TEXT NOT NULL DEFAULT ''"});
+  return table;
 }
+
+const char* const kOutboxIndex =
+    "CREATE INDEX IF NOT EXISTS trellis_outbox_order ON trellis_outbox (state, queue, unit, n)";
 
 void insert_effects(Connection& connection, std::span<const OutboxRow> rows, std::size_t first) {
   for (const OutboxRow& row : rows) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/own_tables.hpp"
 #include "store/store.hpp"
 
 namespace trellis::host {
@@ -51,7 +52,9 @@ struct OutboxRow {
   std::string shown() const;
 };
 
-void create_outbox_table(Connection&, bool postgresql);
+OwnTable outbox_table(bool postgresql);
+/// To be made once that is there.
+extern const char* const kOutboxIndex;
 
 /// Writes staged effects in the open transaction, which has raised the plugin's unit number: that and `first` + n are
 /// their order. An id that is there stays as it is: the same effect again.

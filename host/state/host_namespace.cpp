@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "state/state_folder.hpp"
+#include "store/own_tables.hpp"
 
 namespace trellis::host {
 
@@ -33,20 +34,49 @@ const char* now_sql(bool postgresql) {
 
 HostNamespace::HostNamespace(Store& store, std::string host_id)
     : postgresql_(store.is_postgresql()), host_id_(std::move(host_id)), namespace_(store.open("trellis")) {
+  static constexpr const char *kNumber = "BIGINT NOT NULL", *kText = "TEXT NOT NULL", *kName = "TEXT PRIMARY KEY";
+  const std::vector<OwnTable> tables{
+      {"trellis_host",
+       {{"one", "BIGINT PRIMARY KEY CHECK (one = 1)"},
+        {"host_id", kText},
+        {"name", kText},
+        {"alive_until_us", kNumber}}},
+      {"trellis_sessions",
+       {{"shard", kNumber},
+        {"shards", kNumber},
+        {"epoch", kNumber},
+        {"session_id", kText},
+        {"resume_url", kText},
+        {.name = "intents", .type = kNumber, .added_with = "0"}},
+       "shard, shards"},
+      {"trellis_enabled",
+       {{"plugin", kName},
+        {"types", kText},
+        {"intents", kNumber},
+        {"voice_states", kNumber},
+        {"member_counts", kNumber},
+        {.name = "members", .type = kNumber, .added_with = "0"},
+        {.name = "presences", .type = kNumber, .added_with = "0"},
+        {.name = "commands", .type = kText, .added_with = "''"}}},
+      {"trellis_command_places", {{"server", kName}, {"commands", kNumber}}},
+      {"trellis_overrides", {{"plugin", kName}, {"enabled", kNumber}, {"since_us", kNumber}}},
+      {"trellis_crashes",
+       {{"plugin", kText},
+        {"kind", kText},
+        {"name", kText},
+        {"shard", kNumber},
+        {"shards", kNumber},
+        {"position", kNumber},
+        {"count", kNumber},
+        {"at_us", kNumber},
+        {"released", kNumber},
+        {"text", kText}},
+       "plugin, kind, name, shard, shards, position"},
+      {"trellis_quarantine", {{"plugin", kName}, {"since_us", kNumber}, {"why", kText}}}};
   connection().begin(Durability::Sync);
-  connection().run_script(R"(
-CREATE TABLE IF NOT EXISTS trellis_host (one BIGINT PRIMARY KEY CHECK (one = 1), host_id TEXT NOT NULL, name TEXT NOT NULL, alive_until_us BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_sessions (shard BIGINT NOT NULL, shards BIGINT NOT NULL, epoch BIGINT NOT NULL, session_id TEXT NOT NULL,
-  resume_url TEXT NOT NULL, intents BIGINT NOT NULL, PRIMARY KEY (shard, shards));
-CREATE TABLE IF NOT EXISTS trellis_enabled (plugin TEXT PRIMARY KEY, types TEXT NOT NULL, intents BIGINT NOT NULL,
-  voice_states BIGINT NOT NULL, member_counts BIGINT NOT NULL, members BIGINT NOT NULL, presences BIGINT NOT NULL, commands TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_command_places (server TEXT PRIMARY KEY, commands BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_overrides (plugin TEXT PRIMARY KEY, enabled BIGINT NOT NULL, since_us BIGINT NOT NULL);
-CREATE TABLE IF NOT EXISTS trellis_crashes (plugin TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, shard BIGINT NOT NULL,
-  shards BIGINT NOT NULL, position BIGINT NOT NULL, count BIGINT NOT NULL, at_us BIGINT NOT NULL, released BIGINT NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY (plugin, kind, name, shard, shards, position));
-CREATE TABLE IF NOT EXISTS trellis_quarantine (plugin TEXT PRIMARY KEY, since_us BIGINT NOT NULL, why TEXT NOT NULL);
-INSERT INTO trellis_host (one, host_id, name, alive_until_us) VALUES (1, '', '', 0) ON CONFLICT DO NOTHING;)");
+  create_own_tables(connection(), postgresql_, tables);
+  connection().run_script(
+      "INSERT INTO trellis_host (one, host_id, name, alive_until_us) VALUES (1, '', '', 0) ON CONFLICT DO NOTHING");
   connection().commit();
 }
 

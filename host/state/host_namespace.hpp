@@ -19,7 +19,7 @@ namespace trellis::host {
 /// [any thread; one call at a time inside]
 class HostNamespace {
  public:
-  /// Creates the tables. Throws StoreError.
+  /// Creates the tables, or brings those of an earlier build to the present form. Throws StoreError.
   HostNamespace(Store&, std::string host_id);
   ~HostNamespace();
 
