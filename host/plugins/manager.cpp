@@ -71,7 +71,7 @@ void PluginManager::load(const PluginConfig& config) {
 }
 
 std::map<std::string, LeftOut> PluginManager::load(const std::vector<PluginConfig>& list,
-                                                    std::map<std::string, std::string> absent) {
+                                                   std::map<std::string, std::string> absent) {
   const auto changing = begin_change();
   struct Start {
     const PluginConfig* config = nullptr;
