@@ -16,6 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Of the deadline, what plugins that do not end leave to what comes after them: effects that are being delivered.
+constexpr std::chrono::seconds kForTheRest{2};
 /// For telling people that their command was interrupted.
 constexpr std::chrono::seconds kLastAnswers{1};
 /// After the deadline: for each thing that should have ended, and for all of them.
@@ -49,7 +51,8 @@ void Host::Impl::shut_down() {
   // What people asked for may end; nothing new comes, because nothing is read any more.
   if (interactions) interactions->drain(std::min(deadline, Clock::now() + config.reload.grace));
   bool clean = true;
-  if (manager) manager->stop_all(deadline, clean);
+  if (manager)
+    manager->stop_all(deadline - std::min<Clock::duration>(kForTheRest, config.shutdown.deadline / 5), clean);
   if (outbox && !outbox->stop(deadline))
     log_warn("host", "effects were still under way; the next start delivers them again, or shows them as perhaps done");
   if (interactions) interactions->drain(std::min(deadline, Clock::now() + kLastAnswers));

@@ -6,6 +6,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -17,6 +18,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 
 #include "discord/discord_error.hpp"
+#include "net/name_lookup.hpp"
 
 namespace trellis::host {
 
@@ -38,7 +40,10 @@ class Connection final : public HttpConnection {
  public:
   Connection(asio::any_io_executor executor, const RestAddress& address, HttpTimeouts timeouts,
              asio::ssl::context& context)
-      : address_(address), timeouts_(timeouts), resolver_(executor), stream_(std::move(executor), context) {}
+      : address_(address),
+        timeouts_(timeouts),
+        lookup_(std::make_shared<NameLookup>(executor)),
+        stream_(std::move(executor), context) {}
 
   asio::awaitable<HttpAnswer> exchange(const std::string& head, const std::string& body,
                                        Clock::time_point deadline) override {
@@ -65,7 +70,7 @@ class Connection final : public HttpConnection {
 
   void close() override {
     closed_ = true;
-    resolver_.cancel();
+    lookup_->cancel();
     beast::error_code ignored;
     socket().socket().close(ignored);
   }
@@ -76,7 +81,18 @@ class Connection final : public HttpConnection {
   asio::awaitable<void> connect(Clock::time_point deadline) {
     using Kind = HttpFailure::Kind;
     const Clock::time_point until = std::min(deadline, Clock::now() + timeouts_.connect);
-    auto [resolve_error, found] = co_await resolver_.async_resolve(address_.host, address_.port, kAwait);
+    asio::steady_timer timer(co_await asio::this_coro::executor, until);
+    timer.async_wait([lookup = lookup_](beast::error_code error) {
+      if (!error) lookup->cancel();
+    });
+    beast::error_code resolve_error;
+    const NameLookup::Results found = co_await lookup_->run(address_.host, address_.port, resolve_error);
+    timer.cancel();
+    if (resolve_error == asio::error::operation_aborted) {
+      throw HttpFailure(Kind::NotSent, fmt::format("The host name {} was not resolved in time. Check the machine's DNS "
+                                                   "and network, and discord.api.",
+                                                   address_.host));
+    }
     if (resolve_error) {
       throw HttpFailure(
           Kind::NotSent,
@@ -186,7 +202,7 @@ class Connection final : public HttpConnection {
 
   const RestAddress address_;
   const HttpTimeouts timeouts_;
-  tcp::resolver resolver_;
+  std::shared_ptr<NameLookup> lookup_;
   beast::ssl_stream<beast::tcp_stream> stream_;
   bool connected_ = false, reused_ = false, keep_ = false, sent_ = false, closed_ = false;
   Clock::time_point idle_since_{};

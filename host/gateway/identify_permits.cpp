@@ -14,12 +14,13 @@ IdentifyPermits::IdentifyPermits(boost::asio::any_io_executor executor, Identify
       ask_discord_(std::move(ask)),
       queue_(options.queue),
       timer_(std::move(executor)),
-      heard_at_(Clock::now()),
+      asked_at_(Clock::now()),
+      heard_at_(asked_at_),
       retry_(options.first_retry),
       known_(known.has_value()) {
   if (known) queue_.set_limits(*known);
   publish(heard_at_);
-  if (!known) heard_at_ -= options_.look_again;
+  if (!known) asked_at_ -= options_.look_again;
 }
 
 void IdentifyPermits::ask(std::uint32_t shard, IdentifyQueue::Go go) {
@@ -32,7 +33,7 @@ void IdentifyPermits::ask(std::uint32_t shard, IdentifyQueue::Go go) {
 }
 
 void IdentifyPermits::look_again() {
-  if (!stopped_ && Clock::now() - heard_at_ >= options_.look_again) refresh();
+  if (!stopped_ && Clock::now() - asked_at_ >= options_.look_again) refresh();
 }
 
 void IdentifyPermits::stop() {
@@ -47,12 +48,14 @@ void IdentifyPermits::refresh() {
     const auto self = weak.lock();
     if (!self || self->stopped_) return;
     self->asking_ = false;
-    self->heard_at_ = Clock::now();  // also without an answer: it is not asked again at once
+    self->asked_at_ = Clock::now();
     if (limits) {
+      self->heard_at_ = self->asked_at_;
       self->queue_.set_limits(*limits);
       self->known_ = true;
     } else if (self->known_) {
-      log_warn("discord", "GET /gateway/bot was not answered; IDENTIFYs go on by what it said last");
+      if (self->queue_.waiting() > 0)
+        log_warn("discord", "GET /gateway/bot was not answered; IDENTIFYs go on by what it said last");
     } else {
       return self->ask_later();
     }
@@ -62,7 +65,7 @@ void IdentifyPermits::refresh() {
 
 /// Which is said where somebody waits for it: a host that resumes its sessions needs no answer.
 void IdentifyPermits::ask_later() {
-  publish(heard_at_);
+  publish(asked_at_);
   if (queue_.waiting() > 0)
     log_warn("discord", "GET /gateway/bot is not answered; shards without a session wait for it",
              {{"waiting", queue_.waiting()}, {"again_in_s", static_cast<double>(retry_.count()) / 1000}});
@@ -82,7 +85,7 @@ void IdentifyPermits::look() {
   looking_ = false;
   publish(now);
   const bool exhausted = queue_.waiting() > 0 && queue_.exhausted(now);
-  if (exhausted && !said_ && ask_discord_ && now - heard_at_ >= options_.recheck) return refresh();
+  if (exhausted && !said_ && ask_discord_ && now - asked_at_ >= options_.recheck) return refresh();
   if (exhausted && !said_) {
     log_error(
         "discord",

@@ -54,7 +54,7 @@ class IdentifyPermits : public std::enable_shared_from_this<IdentifyPermits> {
   const Ask ask_discord_;
   IdentifyQueue queue_;
   boost::asio::steady_timer timer_;
-  IdentifyQueue::Time heard_at_;
+  IdentifyQueue::Time asked_at_, heard_at_;
   std::chrono::milliseconds retry_;
   bool known_ = false, asking_ = false, said_ = false, looking_ = false, stopped_ = false;
   mutable std::mutex mutex_;

@@ -50,6 +50,7 @@ asio::awaitable<void> Shard::Impl::life() {
         wait = between(wait * 3 / 4, wait);
       }
       wait = std::max(wait, wait_at_least);
+      waits_for_another_address = wait_at_least.count() == 0;
       wait_at_least = milliseconds{0};
       set_state(ShardState::Waiting);
       if (wait.count() > 0) co_await pause(wait);
@@ -417,7 +418,7 @@ void Shard::set_gateway_url(std::string url) {
   asio::post(impl_->executor, [self = impl_, url = std::move(url)]() mutable {
     if (url == self->options.gateway_url) return;
     self->options.gateway_url = std::move(url);
-    if (self->state == ShardState::Waiting) self->pause_timer.cancel();  // to try the other one
+    if (self->state == ShardState::Waiting && self->waits_for_another_address) self->pause_timer.cancel();
   });
 }
 

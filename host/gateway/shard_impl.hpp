@@ -129,8 +129,9 @@ struct Shard::Impl : std::enable_shared_from_this<Shard::Impl> {
   std::string resume_url;  // empty: the main URL
   int failures = 0;        // connections in a row that did not last
   int resumes_in_vain = 0;
-  bool peer_left_while_resumed = false;  // a 1000/1001 after which one RESUME is due
-  milliseconds wait_at_least{0};
+  bool peer_left_while_resumed = false;    // a 1000/1001 after which one RESUME is due
+  milliseconds wait_at_least{0};           // Discord wants it so
+  bool waits_for_another_address = false;  // nothing but a failed connection is waited out
   steady_clock::time_point last_identify{};
   bool started = false, running = false, stopping = false, asked_anew = false;
   std::vector<std::function<void()>> when_stopped;

@@ -134,7 +134,10 @@ asio::awaitable<void> Wire::open(const GatewayUrl& url, std::string_view user_ag
   const std::string where = url.host + ":" + url.port;
   boost::system::error_code resolve_error;
   const NameLookup::Results addresses = co_await lookup_.run(url.host, url.port, resolve_error);
-  if (aborted_) throw ConnectError(fmt::format("The connection to {} was given up.", where));
+  if (aborted_) {
+    throw ConnectError(
+        fmt::format("The host name {} was not resolved in time. Check the machine's DNS and network.", url.host));
+  }
   if (resolve_error) {
     throw ConnectError(fmt::format("The host name {} cannot be resolved ({}). Check the machine's DNS and network.",
                                    url.host, resolve_error.message()));

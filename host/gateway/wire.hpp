@@ -12,8 +12,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "gateway/name_lookup.hpp"
 #include "gateway/url.hpp"
+#include "net/name_lookup.hpp"
 
 namespace trellis::host {
 

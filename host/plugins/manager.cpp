@@ -10,7 +10,9 @@ namespace trellis::host {
 
 namespace {
 constexpr std::chrono::milliseconds kLookAgain{10};
-}
+/// What a plugin has to stop in when the time of all is over.
+constexpr std::chrono::milliseconds kMoment{300};
+}  // namespace
 
 PluginManager::PluginManager(ManagerOptions options, Store& store, LaneContext& context, const PluginServices& services)
     : options_(std::move(options)),
@@ -260,7 +262,9 @@ void PluginManager::stop_all(Deadline deadline, bool& clean) {
   auto order = in_order(graph(), ids());
   std::ranges::reverse(order);
   for (const std::string& id : order)
-    if (const auto plugin = find(id)) clean = plugin->running()->stop(deadline) && clean;
+    // One that used up the time of all leaves the others a moment: they need no more.
+    if (const auto plugin = find(id))
+      clean = plugin->running()->stop(std::max(deadline, std::chrono::steady_clock::now() + kMoment)) && clean;
 }
 
 std::shared_ptr<PluginManager::Plugin> PluginManager::find(const std::string& id) const {

@@ -1,8 +1,9 @@
 #include "auto_moderation.hpp"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <cctype>
-#include <regex>
 #include <set>
 
 namespace trellis::sim {
@@ -57,10 +58,11 @@ std::vector<std::string> texts_at(const json::object& metadata, std::string_view
 }
 
 std::size_t count_mentions(std::string_view content) {
-  static const std::regex kMention("<@[!&]?([0-9]+)>");
+  static const RE2 kMention("<@[!&]?([0-9]+)>");
   std::set<std::string> seen;
-  const std::string text(content);
-  for (std::sregex_iterator at(text.begin(), text.end(), kMention), end; at != end; ++at) seen.insert((*at)[1]);
+  std::string id;
+  for (re2::StringPiece rest(content.data(), content.size()); RE2::FindAndConsume(&rest, kMention, &id);)
+    seen.insert(id);
   return seen.size();
 }
 
@@ -158,13 +160,13 @@ std::optional<AutoModerationMatch> find_match(const json::object& rule, std::str
     }
   }
   for (const std::string& pattern : texts_at(metadata, "regex_patterns")) {
-    const std::regex regex(pattern, std::regex::icase);
-    std::cmatch found;
-    if (!std::regex_search(content.data(), content.data() + content.size(), found, regex)) continue;
-    const auto from = static_cast<std::size_t>(found.position());
-    if (stands({from, from + static_cast<std::size_t>(found.length())})) {
-      return AutoModerationMatch{pattern, found.str()};
-    }
+    RE2::Options options(RE2::Quiet);
+    options.set_case_sensitive(false);
+    const re2::StringPiece whole(content.data(), content.size());
+    re2::StringPiece found;
+    if (!RE2(pattern, options).Match(whole, 0, whole.size(), RE2::UNANCHORED, &found, 1)) continue;
+    const auto from = static_cast<std::size_t>(found.data() - content.data());
+    if (stands({from, from + found.size()})) return AutoModerationMatch{pattern, std::string(found)};
   }
   return std::nullopt;
 }

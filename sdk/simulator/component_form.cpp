@@ -92,6 +92,8 @@ class Reader {
       case kThumbnail:
         form.text("description", 0, 1024);
         if (form.required("media")) media(out, "media");
+        out.emplace("description", nullptr);
+        out.emplace("spoiler", false);
         break;
       case kMediaGallery:
         if (form.required("items")) {

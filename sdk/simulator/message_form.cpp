@@ -139,8 +139,11 @@ void read_poll(Form& form, Draft& draft) {
       for (std::size_t i = 0; i < list->size(); ++i) {
         Form answer(form.errors(), (*list)[i], fmt::format("{}.{}", poll.path("answers"), i));
         answer.required("poll_media");
-        answers.push_back(json::object{
-            {"answer_id", i + 1}, {"poll_media", answer.has("poll_media") ? *answer.at("poll_media") : json::value()}});
+        json::value media = answer.has("poll_media") ? *answer.at("poll_media") : json::value();
+        if (auto* object = media.if_object();
+            object != nullptr && object->contains("emoji") && object->at("emoji").is_null())
+          object->erase("emoji");
+        answers.push_back(json::object{{"answer_id", i + 1}, {"poll_media", std::move(media)}});
       }
     }
   }

@@ -1,8 +1,8 @@
 // Rules of auto moderation.
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "auto_moderation.hpp"
 #include "rest.hpp"
@@ -57,9 +57,8 @@ json::array read_texts(Form& form, std::string_view key, std::size_t most, std::
 
 void check_patterns(Form& form, const json::array& patterns) {
   for (std::size_t i = 0; i < patterns.size(); ++i) {
-    try {
-      if (patterns[i].is_string()) std::regex(std::string(patterns[i].get_string()));
-    } catch (const std::regex_error&) {
+    if (!patterns[i].is_string()) continue;
+    if (!RE2(std::string(patterns[i].get_string()), RE2::Quiet).ok()) {
       form.error(fmt::format("regex_patterns.{}", i), "AUTO_MODERATION_INVALID_RUST_SYNTAX", "Invalid regex pattern.");
     }
   }

@@ -200,6 +200,8 @@ void take_http_answer(Gateway& gateway, Snowflake id, const Outgoing::Answer& an
       failed(error.response().body);
     } catch (const InvalidForm& form) {
       failed(form.response().body);
+    } catch (const std::exception& error) {
+      failed(error.what());
     }
   } else if (answer.status == 0) {
     failed(answer.error);

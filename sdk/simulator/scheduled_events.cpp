@@ -36,10 +36,13 @@ void run_scheduled_events(Gateway& gateway) {
     const Guild* guild = gateway.world.find_guild(id);
     for (ScheduledEvent& event : events) {
       if (event.entity != ScheduledEvent::kExternal || event.over()) continue;
-      const int before = event.status;
-      if (now >= event.start_ms) event.status = ScheduledEvent::kActive;
-      if (now >= event.end_ms) event.status = ScheduledEvent::kCompleted;
-      if (event.status == before) continue;
+      // One step at a time: each is announced, however short the event.
+      if (event.status == ScheduledEvent::kScheduled && now >= event.start_ms)
+        event.status = ScheduledEvent::kActive;
+      else if (event.status == ScheduledEvent::kActive && now >= event.end_ms)
+        event.status = ScheduledEvent::kCompleted;
+      else
+        continue;
       gateway.announce("GUILD_SCHEDULED_EVENT_UPDATE",
                        json::serialize(scheduled_event_object(gateway.world, *guild, event)), id);
     }

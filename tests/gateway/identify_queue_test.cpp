@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "gateway/identify_permits.hpp"
 
@@ -229,6 +230,31 @@ TEST(IdentifyPermits, LookForAnAddressThatWorksNowAndThen) {
   later->look_again();
   EXPECT_EQ(asked, 1) << "it was heard just now";
   later->stop();
+}
+
+TEST(IdentifyPermits, WhatDiscordDidNotAnswerMakesNothingNewer) {
+  boost::asio::io_context io;
+  int asked = 0, sent = 0;
+  std::function<void(std::optional<IdentifyLimits>)> answer;
+  constexpr auto kStale = 20ms;
+  const auto permits = std::make_shared<IdentifyPermits>(
+      io.get_executor(), IdentifyOptions{.stale = kStale, .look_again = 0ms},
+      [&](auto done) {
+        ++asked;
+        answer = std::move(done);
+      },
+      IdentifyLimits{.total = 1000, .remaining = 900});
+  const auto old = std::chrono::steady_clock::now() + kStale;
+  while (std::chrono::steady_clock::now() < old) std::this_thread::yield();
+  permits->look_again();
+  answer(std::nullopt);
+  permits->ask(0, [&] { return ++sent, true; });
+  EXPECT_EQ(asked, 2) << "it went by limits of long ago";
+  EXPECT_EQ(sent, 0);
+  answer(IdentifyLimits{.total = 1000, .remaining = 500, .resets_at = std::chrono::steady_clock::now() + 1h});
+  EXPECT_EQ(sent, 1);
+  EXPECT_EQ(permits->stats().remaining, 499u);
+  permits->stop();
 }
 
 TEST(IdentifyPermits, SayWhenThereAreNoneLeftAndLookAgain) {

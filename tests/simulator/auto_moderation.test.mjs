@@ -63,7 +63,7 @@ test('what is wrong with a rule', () => withBot([], async ({ api, rules }) => {
   await wrong('trigger_metadata', { trigger_metadata: { keyword_filter: Array(1001).fill('a') } });
   await wrong('trigger_metadata', { trigger_metadata: { keyword_filter: ['x'.repeat(61)] } });
   await wrong('trigger_metadata', { trigger_metadata: { regex_patterns: Array(11).fill('a') } });
-  await wrong('trigger_metadata', { trigger_metadata: { regex_patterns: ['('] } });
+  for (const pattern of ['(', 'a(?=b)', '(a)\\1']) await wrong('trigger_metadata', { trigger_metadata: { regex_patterns: [pattern] } });
   await wrong('trigger_metadata', { trigger_metadata: { allow_list: Array(101).fill('a') } });
   await wrong('trigger_metadata', { trigger_type: 5, trigger_metadata: { mention_total_limit: 51 } });
   await wrong('exempt_roles', { exempt_roles: Array(21).fill('1') });
@@ -90,7 +90,7 @@ test('a message that is blocked is nobody\'s message; the execution comes by int
 }));
 
 test('keywords as whole words or parts, allowed words, patterns, mentions', () => withBot([], async ({ api, say, rules }) => {
-  const { id } = await api.post(rules, rule({ trigger_metadata: { keyword_filter: ['cat*', '*dog', 'bird', '*ouch*'], regex_patterns: ['b[a4]d+'], allow_list: ['catalogue', 'baddie'] } }));
+  const { id } = await api.post(rules, rule({ trigger_metadata: { keyword_filter: ['cat*', '*dog', 'bird', '*ouch*'], regex_patterns: ['(?i)\\bb[\\p{L}4]d+'], allow_list: ['catalogue', 'baddie'] } }));
   const blocked = async (content) => (await say(content)).blocked === true;
   const found = {};
   for (const text of ['cats', 'concat', 'hotdog', 'dogma', 'a bird.', 'birds', 'BIRD', 'touched', 'the catalogue', 'catalogue and cat', 'so b4dd', 'baddie', 'nothing']) found[text] = await blocked(text);

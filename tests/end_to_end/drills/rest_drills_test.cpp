@@ -130,7 +130,7 @@ TEST_F(RestDrill, SharedLimit) {
   sim().fault("rest_limit",
               {{"scope", "shared"}, {"retry_after", 5.0}, {"count", 1}, {"method", "PATCH"}, {"path", "/channels/"}});
   std::atomic<bool> marked = false;
-  std::thread marking([&] {
+  std::jthread marking([&] {
     EXPECT_EQ(ask("mark", {{"nsfw", true}}).code, 0);
     marked = true;
   });

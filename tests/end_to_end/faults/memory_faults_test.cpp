@@ -116,8 +116,9 @@ TEST_F(MemoryFaults, DatabaseAwayFlatMemory) {
   note(fmt::format(
       "{:.0f} messages/s for {:.0f} s ({:.0f} % of the processors idle); memory {} at first, {}{} while away", reached,
       pace.seconds(), 100 * pace.idle_share(), fresh.text(), full() ? before.text() + " before, " : "", away.text()));
-  // A machine that has nothing more to give may stay below; one that has means that the host held the stream up.
-  if (reached < 0.98 * rate)
+  // A machine that has nothing more to give may stay below; one that has means that the host held the stream up. Two
+  // seconds are too short to tell.
+  if (full() && reached < 0.98 * rate)
     EXPECT_LT(pace.idle_share(), 0.1) << "only " << reached << " messages/s, with processors idle";
 #ifndef TRELLIS_ASAN  // it keeps what is freed
   EXPECT_LE(away.high, away.low * 11 / 9);

@@ -101,8 +101,8 @@ TEST_P(StepFaults, KilledBetweenSteps) {
   start();
   int interrupted = 0;
   for (int i = 0; i < times(2, 20); ++i) {
-    begin_job(300);
     begin_method(100'000);
+    begin_job(1'000);
     let_step(1 + static_cast<int>(random()() % 60));
     kill_host();
     caused();
@@ -119,8 +119,9 @@ class StepStoreFaults : public StepFaults {};
 INSTANTIATE_TEST_SUITE_P(On, StepStoreFaults, testing::Values("postgresql"),
                          [](const testing::TestParamInfo<const char*>& info) { return std::string(info.param); });
 
-/// The connection is cut in the middle of a step, or while its COMMIT is under way. The job ends in any case. A method
-/// goes on, or its caller is told; then nothing follows but the step that was in doubt.
+/// The connection is cut in the middle of a step, or while its COMMIT is under way, as soon as the next job and the
+/// next method are at it. The job ends in any case. A method goes on, or its caller is told; then nothing follows but
+/// the step that was in doubt.
 TEST_P(StepStoreFaults, CutInAStep) {
   PostgresProxy proxy(store().url());
   start({"--set", "store.url=" + proxy.url()});
@@ -129,7 +130,6 @@ TEST_P(StepStoreFaults, CutInAStep) {
     const int steps = 80;
     begin_job(steps);
     Process& caller = begin_method(steps);
-    let_step(1 + static_cast<int>(random()() % 20));
     const int before = proxy.cuts();
     if (i % 2 == 0)
       proxy.cut_at_commit({"stepper"});

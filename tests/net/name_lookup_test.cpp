@@ -1,4 +1,4 @@
-#include "gateway/name_lookup.hpp"
+#include "net/name_lookup.hpp"
 
 #include <gtest/gtest.h>
 

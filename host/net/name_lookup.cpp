@@ -1,4 +1,4 @@
-#include "gateway/name_lookup.hpp"
+#include "net/name_lookup.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
