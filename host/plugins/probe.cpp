@@ -17,6 +17,7 @@
 #include "abi/tables.hpp"
 #include "commands/declarations.hpp"
 #include "lanes/instance.hpp"
+#include "log/log.hpp"
 #include "metrics/metrics.hpp"
 #include "plugins/declared.hpp"
 #include "plugins/library.hpp"
@@ -151,6 +152,7 @@ int answer_probe() {
   const rlimit cpu{kCpuSeconds, kCpuSeconds}, none{0, 0};
   ::setrlimit(RLIMIT_CPU, &cpu);
   ::setrlimit(RLIMIT_CORE, &none);
+  start_log("error", "text", {});  // the rest is said again when it is loaded
   try {
     const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
     const json::object request = json::parse(input).as_object();
