@@ -125,7 +125,8 @@ ControlAnswer Host::Impl::control_enable(const std::string& name, bool forget) {
 }
 
 ControlAnswer Host::Impl::control_release(const std::string& name) {
-  if (!crashes->quarantine(name)) return refuse("plugin " + name + " is not in quarantine");
+  const auto quarantine = crashes->quarantine(name);
+  if (!quarantine) return refuse("plugin " + name + " is not in quarantine");
   const auto plugin = find_configured(name);
   const auto overrides = host_namespace->overrides();
   const bool disabled =
@@ -137,9 +138,20 @@ ControlAnswer Host::Impl::control_release(const std::string& name) {
                         plugin ? "because it is disabled" : "because plugins.conf has no table [" + name + "]"),
             ""};
   }
-  // Before it is released: when it crashes the host again at once, it is in quarantine still.
-  const std::string others = switch_on(*plugin, [&] { crashes->release(name); });
-  return {kExitOk, name + " is released from quarantine, and loaded\n" + others, ""};
+  // Before it is loaded: what crashes the host again at once is judged as one more crash, and the event is given up.
+  crashes->release(name);
+  try {
+    const std::string others = switch_on(*plugin, [] {});
+    return {kExitOk, name + " is released from quarantine, and loaded\n" + others, ""};
+  } catch (...) {
+    try {
+      crashes->put_back(*quarantine);
+    } catch (const StoreError& error) {
+      log_warn("plugin " + name, "could not be put back into quarantine; the next start loads it",
+               {{"because", error.what()}});
+    }
+    throw;
+  }
 }
 
 ControlAnswer Host::Impl::control_unload(const std::string& name, bool force) {

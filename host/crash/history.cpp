@@ -99,6 +99,12 @@ bool CrashHistory::release(const std::string& plugin) {
   return released;
 }
 
+void CrashHistory::put_back(const HostNamespace::Quarantine& entry) {
+  store_.put_back(entry);
+  std::lock_guard lock(mutex_);
+  quarantines_.push_back(entry);
+}
+
 std::string quarantine_text(const HostNamespace::Quarantine& entry) {
   return fmt::format("quarantined since {:%Y-%m-%d %H:%M:%S} UTC: {}; `trellis ctl plugin release {}` lets it back in",
                      fmt::gmtime(static_cast<std::time_t>(entry.since_us / 1'000'000)), entry.why, entry.plugin);

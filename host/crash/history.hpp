@@ -28,6 +28,8 @@ class CrashHistory {
   std::vector<HostNamespace::Quarantine> quarantines() const;
   /// False: it was not in quarantine. Throws StoreError.
   bool release(const std::string& plugin);
+  /// What was released could not be loaded, and is where it was. Throws StoreError.
+  void put_back(const HostNamespace::Quarantine&);
 
  private:
   HostNamespace& store_;

@@ -343,6 +343,17 @@ std::vector<StoredCrash> HostNamespace::crashes() {
   });
 }
 
+namespace {
+
+void insert(Connection& open, const HostNamespace::Quarantine& entry) {
+  run(open,
+      "INSERT INTO trellis_quarantine (plugin, since_us, why) VALUES ($1, $2, $3) ON CONFLICT (plugin) DO UPDATE SET "
+      "since_us = excluded.since_us, why = excluded.why",
+      text(entry.plugin), integer(entry.since_us), text(entry.why));
+}
+
+}  // namespace
+
 void HostNamespace::save_crash(const StoredCrash& crash, const std::string& why_quarantine) {
   const std::string kind(name_of(crash.kind));
   with_connection([&](Connection& open) {
@@ -353,11 +364,7 @@ void HostNamespace::save_crash(const StoredCrash& crash, const std::string& why_
         text(crash.plugin), text(kind), text(crash.name), integer(crash.stream.id), integer(crash.stream.count),
         integer(static_cast<std::int64_t>(crash.position.value)), integer(crash.count), integer(crash.last_us),
         integer(crash.released ? 1 : 0), text(crash.text));
-    if (!why_quarantine.empty())
-      run(open,
-          "INSERT INTO trellis_quarantine (plugin, since_us, why) VALUES ($1, $2, $3) ON CONFLICT (plugin) DO UPDATE "
-          "SET since_us = excluded.since_us, why = excluded.why",
-          text(crash.plugin), integer(crash.last_us), text(why_quarantine));
+    if (!why_quarantine.empty()) insert(open, {crash.plugin, why_quarantine, crash.last_us});
     return 0;
   });
 }
@@ -383,6 +390,13 @@ bool HostNamespace::release(const std::string& plugin) {
   return with_connection([&](Connection& open) {
     run(open, "UPDATE trellis_crashes SET released = 1 WHERE plugin = $1", text(plugin));
     return run(open, "DELETE FROM trellis_quarantine WHERE plugin = $1", text(plugin))->affected() > 0;
+  });
+}
+
+void HostNamespace::put_back(const Quarantine& entry) {
+  with_connection([&](Connection& open) {
+    insert(open, entry);
+    return 0;
   });
 }
 

@@ -80,6 +80,7 @@ class HostNamespace {
   std::vector<Quarantine> quarantines();
   /// Its crashes do not count towards the next quarantine. False: it was not in one.
   bool release(const std::string& plugin);
+  void put_back(const Quarantine&);
 
  private:
   Connection& connection();
