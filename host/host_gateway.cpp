@@ -121,8 +121,8 @@ bool Host::Impl::go_on_from_store(Journal& journal) {
   return false;
 }
 
-/// One stream, of that many of this host: its journal, what the cache knew of it, the plugins' places in it, and its
-/// shard, which does not run yet.
+/// One stream, of that many of this host: its journal, what the cache knew of it, and its shard, which does not run
+/// yet.
 void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t budget, std::uint64_t max_lag) {
   const auto cuts =
       metrics.family(Metrics::Kind::Counter, "trellis_plugin_cut_loose_total",
@@ -147,12 +147,10 @@ void Host::Impl::open_line(Stream stream, std::uint32_t shards, std::uint64_t bu
   const auto reader = line.journal->read_after(snapshot);
   while (const Record* record = reader->next())
     if (record->kind == RecordKind::Dispatch) cache.apply(stream, *record);
-  const Lane::StreamTurn turn = turn_of(*line.journal);
-  manager->attach(*line.journal, turn);
   ShardOptions shard;
   shard.stream = stream;
   shard.token = config.discord.token;
-  shard.begin_anew = begin_anew || begin_all_anew || turn.number != Lane::StreamTurn::kLast;
+  shard.begin_anew = begin_anew || begin_all_anew || turn_of(*line.journal).number != Lane::StreamTurn::kLast;
   shard.presence = config.discord.presence.json();
   shard.gateway_url = gateway->url;
   shard.ca_file = config.discord.ca_file.string();
@@ -214,6 +212,7 @@ bool Host::Impl::connect_gateway() {
   open_old_streams(shards);
   for (std::uint32_t id = shards.first; id <= shards.last; ++id)
     open_line({id, shards.count}, shards.size(), budget / shards.size(), max_lag / shards.size());
+  attach_streams();
   scheduler->look_again();  // a snapshot may have made the cache whole
   say_which_intents_are_missing();
   refill_cold_guilds();

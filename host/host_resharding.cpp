@@ -2,6 +2,8 @@
 // their end before it reads the new ones.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "host_impl.hpp"
 #include "log/log.hpp"
 
@@ -26,10 +28,6 @@ void Host::Impl::open_old_streams(const ShardRange& shards) {
   if (found.empty()) return;
   log_info("host", "the shards are others than before; plugins finish what came over the old ones first",
            {{"old_streams", found.size()}, {"shards", shards.count}});
-  for (const auto& journal : found) {
-    // Epochs only rise, so they tell which of several earlier numbers of shards was first.
-    manager->attach(*journal, {journal->last().epoch(), journal->tail(), false, 0});
-  }
   std::lock_guard lock(lines_mutex);
   old_journals = std::move(found);
 }
@@ -48,6 +46,17 @@ Lane::StreamTurn Host::Impl::turn_of(Journal& journal) const {
   turn.number = journal.last().epoch();
   turn.until = journal.tail();
   return turn;
+}
+
+/// What is read first is attached first, for a plugin begins at once with what it has.
+void Host::Impl::attach_streams() {
+  std::vector<std::pair<Journal*, Lane::StreamTurn>> streams;
+  // Epochs only rise, so they tell which of several earlier numbers of shards was first.
+  for (const auto& journal : old_journals)
+    streams.emplace_back(journal.get(), Lane::StreamTurn{journal->last().epoch(), journal->tail(), false, 0});
+  for (const Line& line : lines) streams.emplace_back(line.journal.get(), turn_of(*line.journal));
+  std::ranges::stable_sort(streams, {}, [](const auto& one) { return one.second.number; });
+  for (const auto& [journal, turn] : streams) manager->attach(*journal, turn);
 }
 
 /// [the thread that keeps the store]

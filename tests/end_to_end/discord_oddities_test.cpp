@@ -279,7 +279,7 @@ TEST_F(DiscordOdditiesTest, IntentsFollowFromSubscriptions) {
 
 /// A bot without the intent gets messages without their text, and channels change in the cache before it is told.
 TEST_F(DiscordOdditiesTest, APluginSeesWhatItsIntentsAllow) {
-  start_simulator({"--guilds", "1", "--rate", "1", "--total", "1"});
+  start_simulator({"--guilds", "1", "--total", "0"});
   const std::string channel = text_channel();
   const auto write = [&] { sim().post("/_sim/message", json::object{{"content", "hi"}, {"channel", channel}}); };
   plugins(witness("messages = true\n"));

@@ -123,10 +123,10 @@ TEST_P(ReshardingTest, AKilledHostComesBackWithMoreShards) {
   stop_host();
 }
 
-/// And back again before the plugin has caught up: still everything once, and in order.
+/// And back again while the plugin still reads what came first: everything once, and in order.
 TEST_P(ReshardingTest, ThereAndBackWithoutEverCatchingUp) {
-  slow(5);
-  std::int64_t sent = 0;
+  slow(50);
+  std::int64_t sent = 0, first = 0;
   for (const int shards : {2, 3, 2}) {
     start(shards);
     wait_for_host();
@@ -135,7 +135,8 @@ TEST_P(ReshardingTest, ThereAndBackWithoutEverCatchingUp) {
     wait_for_sent(sent + 800);
     quiet();
     sent = sim().messages_sent();
-    ASSERT_LT(recorded("type = 'MESSAGE_CREATE'"), sent) << "the plugin was to be behind";
+    if (first == 0) first = sent;
+    ASSERT_LT(recorded("type = 'MESSAGE_CREATE'"), first) << "the plugin was to be behind";
     kill_host();
   }
   slow(0);
