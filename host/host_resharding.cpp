@@ -33,7 +33,8 @@ void Host::Impl::open_old_streams(const ShardRange& shards) {
 }
 
 /// Also of a number of shards that was there before, and comes back while what came in between is not read yet: what it
-/// brought then is read first, and its session is not resumed.
+/// brought then is read first, and its session is not resumed. Of a journal that holds both, from before and from
+/// after, the whole is read last.
 Lane::StreamTurn Host::Impl::turn_of(Journal& journal) const {
   Lane::StreamTurn turn;
   std::uint32_t newest = 0;

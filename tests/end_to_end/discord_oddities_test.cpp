@@ -33,6 +33,11 @@ class DiscordOdditiesTest : public Bench {
     return lines;
   }
   std::string seen_text() { return fmt::format("{}", fmt::join(seen(), "\n")); }
+  void wait_for(const std::string& line) {
+    wait_until(
+        "the plugin is told: " + line, [&] { return std::ranges::count(seen(), line) > 0; },
+        [&] { return seen_text() + "\n" + ctl({"status"}).out; });
+  }
   void wait_for_last(const std::string& line) {
     wait_until(
         "the plugin is told: " + line,
@@ -279,28 +284,28 @@ TEST_F(DiscordOdditiesTest, IntentsFollowFromSubscriptions) {
 
 /// A bot without the intent gets messages without their text, and channels change in the cache before it is told.
 TEST_F(DiscordOdditiesTest, APluginSeesWhatItsIntentsAllow) {
-  start_simulator({"--guilds", "1", "--total", "0"});
+  start_simulator({"--guilds", "1", "--rate", "1", "--total", "1"});
   const std::string channel = text_channel();
   const auto write = [&] { sim().post("/_sim/message", json::object{{"content", "hi"}, {"channel", channel}}); };
   plugins(witness("messages = true\n"));
   start_host();
   wait_for_host();
-  wait_for_last("caught up");
+  wait_for("caught up");
   write();
-  wait_for_last("message ");
+  wait_for("message ");
   stop_host();
   plugins(witness("messages = true\ncontent = true\n"));
   start_host({"--reidentify"});
   wait_for_host();
-  wait_for_last("caught up");
+  wait_for("caught up");
   write();
-  wait_for_last("message hi");
+  wait_for("message hi");
   for (int i = 0; i < 20; ++i)
     sim().send(
         "CHANNEL_UPDATE",
         json::object{
             {"id", channel}, {"guild_id", sim().servers().at(0)}, {"type", 0}, {"name", fmt::format("name{:02}", i)}});
-  wait_for_last("channel name19 name19");
+  wait_for("channel name19 name19");
   for (const std::string& line : seen())
     if (line.starts_with("channel "))  // the present, so perhaps what came since
       EXPECT_LE(line.substr(8, 6), line.substr(15)) << line;

@@ -123,10 +123,11 @@ TEST_P(ReshardingTest, AKilledHostComesBackWithMoreShards) {
   stop_host();
 }
 
-/// And back again while the plugin still reads what came first: everything once, and in order.
+/// And back again before the plugin has caught up: still everything once, and in order.
 TEST_P(ReshardingTest, ThereAndBackWithoutEverCatchingUp) {
-  slow(50);
+  slow(5);
   std::int64_t sent = 0, first = 0;
+  int changes = -1;
   for (const int shards : {2, 3, 2}) {
     start(shards);
     wait_for_host();
@@ -136,7 +137,10 @@ TEST_P(ReshardingTest, ThereAndBackWithoutEverCatchingUp) {
     quiet();
     sent = sim().messages_sent();
     if (first == 0) first = sent;
-    ASSERT_LT(recorded("type = 'MESSAGE_CREATE'"), first) << "the plugin was to be behind";
+    // By the third change it has read what came before the first: more is not promised.
+    if (++changes == 2)
+      wait_until("what came first is recorded", [&] { return recorded("type = 'MESSAGE_CREATE'") >= first; });
+    ASSERT_LT(recorded("type = 'MESSAGE_CREATE'"), sent) << "the plugin was to be behind";
     kill_host();
   }
   slow(0);
