@@ -126,7 +126,7 @@ class StopWithoutStore : public StopBench {
     asleep_.push_back(backend);
     ASSERT_EQ(::kill(asleep_.back(), SIGSTOP), 0);
     store().rows("public",
-                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
                  "wait_event = 'PgSleep'");
   }
 
