@@ -276,7 +276,8 @@ class LaneTest : public StoreTest {
 
   std::shared_ptr<Instance> make(Plan& plan) {
     auto instance = std::make_shared<Instance>("fake", nullptr, files_, settings_, services_);
-    plan.on_gone = [this] { stop_all(); };
+    // Once, before a lane's thread is there: the end of the test may look at it while another instance is made.
+    if (!plan.on_gone) plan.on_gone = [this] { stop_all(); };
     FakeEntry::plan = &plan;
     instance->set_up(FakeEntry::entry);
     return instance;
