@@ -21,7 +21,7 @@ int64_t off_by() {
     const char* name = getenv("TRELLIS_CLOCK");
     const long fd = name ? syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) return 0;
-    const long map = syscall(SYS_mmap, nullptr, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+    const long map = syscall(SYS_mmap, nullptr, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0L);
     syscall(SYS_close, fd);
     if (map < 0) return 0;
     mapped = seconds = reinterpret_cast<const volatile int64_t*>(map);  // another thread's is as good
