@@ -45,13 +45,16 @@ class Renamer final : public Plugin {
   }
   /// Changes the channel although that is refused, until it is refused here.
   Json insist(Request& request, ChannelId channel) {
-    for (std::int64_t refused = 0;; ++refused) {
+    for (std::int64_t refused = 0;;) {
       std::string because = "it was not refused";
       try {
         request.call(discord::edit_channel(channel, {.nsfw = true}).timeout(2s));
       } catch (const Error& error) {
         because = error.what();
-        if (error.code() == Code::Denied) continue;
+        if (error.code() == Code::Denied) {
+          ++refused;
+          continue;
+        }
         // A machine may take that long for an answer, too.
         if (error.code() == Code::Timeout && because.find("banned") == std::string::npos) continue;
       }
