@@ -94,7 +94,11 @@ TEST_P(LaneRequestsTest, StagedOnTopOfWhatFails) {
   plan.methods["add"] = [](Fake& fake, tl_turn turn, const tl_request&) { return fake.count(turn, 2, 5); };
   auto lane = start(plan);
   append(1, 10);
-  ASSERT_TRUE(committed_to(10));
+  // Durably: nothing is written by itself any more, and held in the requests' place.
+  ASSERT_TRUE(eventually([&] {
+    const auto durable = lane->durable_positions();
+    return !durable.empty() && durable[0].position.value >= at(10);
+  }));
   {
     std::lock_guard lock(mutex);
     hold = true;
