@@ -87,7 +87,7 @@ PYTHON
 without_randomisation() { if [ "$1" = tsan ]; then setarch "$(uname -m)" -R "${@:2}"; else "${@:2}"; fi; }
 
 # Most tests wait for something most of the time.
-jobs=$((3 * $(nproc)))
+jobs=$((2 * $(nproc)))
 result=0
 failed=()
 ran=no
