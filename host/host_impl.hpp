@@ -91,7 +91,7 @@ struct Host::Impl {
   void open_old_streams(const ShardRange&);
   Lane::StreamTurn turn_of(Journal&) const;  // of a stream that runs now
   void attach_streams();
-  void let_go_of_old_streams();              // once every plugin has read them
+  void let_go_of_old_streams();  // once every plugin has read them
 
   // host_gateway_status.cpp
   ControlAnswer control_gateway(bool json);
